@@ -1,0 +1,3 @@
+"""The only doors to the outside: processes, files, git, registries, the package index."""
+
+from __future__ import annotations

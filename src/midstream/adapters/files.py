@@ -1,0 +1,71 @@
+"""Reading and writing files: whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from midstream.errors import Exit, MidstreamError, UsageError
+
+
+class CannotRead(UsageError):
+    """A file is missing, or may not be read."""
+
+
+class CannotWrite(MidstreamError):
+    """The disk is full, or the folder may not be written to. The old file is as it was."""
+
+    exit_code = Exit.OUTSIDE
+
+
+def read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CannotRead(f"can't read `{path}`: {_reason(error)}") from None
+
+
+def write(path: Path, data: bytes) -> None:
+    """Replace a file whole: a reader sees the old bytes or the new ones, never a half.
+
+    Keeps the mode of a file that is there. Raises `CannotWrite`, and leaves nothing behind.
+    """
+    scratch: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        mode = path.stat().st_mode & 0o7777 if path.exists() else 0o666 & ~_umask()
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        scratch = Path(name)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        scratch.replace(path)
+    except OSError as error:
+        if scratch is not None:
+            with suppress(OSError):
+                scratch.unlink()
+        raise CannotWrite(
+            f"can't write `{path}`: {_reason(error)}", help="the old file, if any, is unchanged"
+        ) from None
+
+
+def cache_root() -> Path:
+    """`$XDG_CACHE_HOME/midstream`, by the XDG base directory specification."""
+    home = os.environ.get("XDG_CACHE_HOME", "")
+    # The specification says to ignore a path that isn't absolute.
+    base = Path(home) if home.startswith("/") else Path.home() / ".cache"
+    return base / "midstream"
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

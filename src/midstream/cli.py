@@ -1,0 +1,115 @@
+"""The command line: its commands, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import platform
+import signal
+import tempfile
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from midstream import __version__, report
+from midstream.errors import Exit, MidstreamError
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+_COMMANDS = {
+    # what a person types: the module under midstream.commands, and one line of help
+    "build-args": ("build_args", "Print what to build a target with."),
+    "promote": ("promote", "Copy tested images to their registry, by digest."),
+    "rebase": ("rebase", "Carry targets onto UBI."),
+    "targets": ("targets", "List the targets and what they are locked to."),
+    "track": ("track", "Lock an upstream release."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """What every command is given: the tree it runs on, and how it answers."""
+
+    root: Path
+    json: bool
+    strict: bool
+    verbose: bool
+
+
+class Cli(click.Group):
+    """Imports a command's module only when it is typed: starting is most of a short run."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"midstream.commands.{_COMMANDS[name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, what) for name, (_, what) in sorted(_COMMANDS.items())])
+
+    def main(self, *args: Any, **extra: Any) -> Any:  # as click declares it
+        extra["standalone_mode"] = False
+        try:
+            exit_code = super().main(*args, **extra) or Exit.OK
+        except click.exceptions.Abort:
+            raise SystemExit(Exit.INTERRUPTED) from None
+        except click.ClickException as error:
+            error.show()
+            raise SystemExit(Exit.USAGE) from None
+        except MidstreamError as error:
+            report.show_error(error)
+            raise SystemExit(error.exit_code) from None
+        except KeyboardInterrupt:
+            raise SystemExit(Exit.INTERRUPTED) from None
+        except BrokenPipeError:
+            raise SystemExit(Exit.OUTSIDE) from None
+        except Exception as error:  # the last resort: our own defect, said as one
+            _own_defect(error)
+        raise SystemExit(exit_code)
+
+
+@click.group(cls=Cli)
+@click.option("-v", "--verbose", is_flag=True, help="Show every program midstream runs.")
+@click.option("--json", is_flag=True, help="Print one versioned JSON object on stdout.")
+@click.option("--strict", is_flag=True, help="Exit with 1 on warnings too.")
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    help="Run on the overlay tree in this folder.",
+)
+@click.version_option(__version__, package_name="midstream")
+@click.pass_context
+def main(ctx: click.Context, *, verbose: bool, json: bool, strict: bool, root: Path) -> None:
+    """Carry upstream Dockerfiles onto UBI, prove the result, and promote the images."""
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, format="%(message)s")
+    signal.signal(signal.SIGTERM, _terminated)
+    ctx.obj = ctx.obj or Workspace(root, json, strict, verbose)
+
+
+def _terminated(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(Exit.TERMINATED)
+
+
+def _own_defect(error: Exception) -> NoReturn:
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="midstream-", suffix=".log", delete=False, encoding="utf-8", errors="replace"
+    ) as log:
+        log.write(f"midstream {__version__}, Python {platform.python_version()}\n\n")
+        traceback.print_exception(error, file=log)
+    failure = MidstreamError(
+        f"a defect of midstream {__version__} itself: {type(error).__name__}: {error}",
+        help=f"nothing was written after this; please report it with {log.name}",
+    )
+    report.show_error(failure)
+    raise SystemExit(Exit.BUG) from None

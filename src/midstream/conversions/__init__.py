@@ -1,0 +1,3 @@
+"""Rewrites that are mechanical on the platform, one a file."""
+
+from __future__ import annotations

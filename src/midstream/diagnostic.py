@@ -1,0 +1,64 @@
+"""What midstream found in a person's files. Data: collected, sorted, shown by `report`.
+
+Codes: MS1xx reading, MS2xx conversion and the ledger, MS3xx assumptions and checks,
+MS4xx promotion, MS5xx what was written for midstream.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from midstream.source import Source, Span
+
+
+class Severity(StrEnum):
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A kind of finding: the code is for searching, the name for reading.
+
+    `page` is what `midstream explain CODE` prints, in Markdown: what is wrong, why it matters,
+    an example, the way out, and the source of the rule where it isn't ours.
+    """
+
+    code: str
+    name: str
+    page: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A span of a file. `note` says what stands there, for a second place of a finding."""
+
+    source: Source
+    span: Span
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnostic:
+    """One finding, at one place, with the way out.
+
+    `context` follows the place in parentheses: "vllm 0.33.0, stage build_rixl".
+    `also` is a second place that explains the first.
+    """
+
+    rule: Rule
+    severity: Severity
+    message: str
+    source: Source
+    span: Span
+    help: str | None = None
+    context: str = ""
+    also: Place | None = None
+
+    @property
+    def is_error(self) -> bool:
+        return self.severity is Severity.ERROR

@@ -1,0 +1,128 @@
+"""The only module that prints: findings and errors for people, JSON for programs.
+
+Text that comes from a file or a registry never reaches a terminal raw: control characters are
+shown as escapes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from midstream.diagnostic import Diagnostic
+    from midstream.errors import MidstreamError
+
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+_COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
+
+
+def line(text: str = "") -> None:
+    """One line of a result, on stdout."""
+    click.echo(text)
+
+
+def note(text: str) -> None:
+    """One line of progress, on stderr."""
+    click.echo(visible(text), err=True)
+
+
+def raw(data: bytes) -> None:
+    """Bytes of a result, on stdout, as they are."""
+    click.get_binary_stream("stdout").write(data)
+
+
+def document(kind: str, content: dict[str, Any]) -> None:
+    """The one JSON object that `--json` prints: `{"midstream": 1, "kind": …, …}`."""
+    click.echo(json.dumps({"midstream": 1, "kind": kind, **content}, indent=2, sort_keys=False))
+
+
+def show_findings(found: Iterable[Diagnostic]) -> None:
+    for each in sorted(found, key=_order):
+        click.echo(f"{format_finding(each, colour=True)}\n", err=True)
+
+
+def show_error(error: MidstreamError) -> None:
+    show_findings(error.diagnostics)
+    click.echo(f"{click.style('error', fg='red', bold=True)}: {visible(error.message)}", err=True)
+    if error.help:
+        click.echo(f"  help: {visible(error.help)}", err=True)
+
+
+def format_finding(found: Diagnostic, *, colour: bool = False) -> str:
+    """Lay a finding out as rustc does: what, where, the line, a mark, the way out."""
+
+    def style(text: str, **how: Any) -> str:
+        return click.style(text, **how) if colour else text
+
+    at = found.source.position(found.span.start)
+    gutter = " " * len(str(at.line))
+    title = style(f"{found.severity}[{found.rule.code}]", fg=_COLOURS[found.severity], bold=True)
+    context = f"  ({found.context})" if found.context else ""
+    lines = [
+        f"{title}: {visible(found.message)}",
+        f"{gutter}--> {visible(found.source.name)}:{at}{context}",
+        *_excerpt(found, gutter),
+    ]
+    if found.also:
+        there = found.also.source.position(found.also.span.start)
+        lines.append(f"{gutter} = {visible(found.also.note)}: {found.also.source.name}:{there}")
+    if found.help:
+        first, *rest = visible_lines(found.help)
+        lines.append(f"{gutter} = help: {first}")
+        lines += [f"{gutter}         {more}" for more in rest]
+    return "\n".join(lines)
+
+
+def finding_as_json(found: Diagnostic) -> dict[str, Any]:
+    at = found.source.position(found.span.start)
+    end = found.source.position(found.span.end)
+    return {
+        "code": found.rule.code,
+        "rule": found.rule.name,
+        "severity": str(found.severity),
+        "message": found.message,
+        "help": found.help,
+        "file": found.source.name,
+        "line": at.line,
+        "column": at.column,
+        "end_line": end.line,
+        "end_column": end.column,
+        "context": found.context or None,
+    }
+
+
+def visible(text: str) -> str:
+    """The text with control characters and lone surrogates shown as escapes."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text).replace("\t", " ")
+
+
+def visible_lines(text: str) -> list[str]:
+    return [visible(each) for each in text.split("\n")]
+
+
+def _excerpt(found: Diagnostic, gutter: str) -> list[str]:
+    at = found.source.position(found.span.start)
+    text = found.source.line(at.line)
+    before = visible(text[: at.column - 1])
+    marked = visible(text[at.column - 1 : at.column - 1 + len(found.span)])
+    shown = f"{before}{marked}{visible(text[at.column - 1 + len(found.span) :])}"
+    if len(shown) > 400:  # a 10 MB line is no help to anybody
+        start = max(0, len(before) - 100)
+        shown, before = shown[start : start + 300], before[start:]
+    return [
+        f"{gutter} |",
+        f"{at.line} | {shown}",
+        f"{gutter} | {' ' * len(before)}{'^' * max(1, min(len(marked), 200))}",
+    ]
+
+
+def _order(found: Diagnostic) -> tuple[str, int, str, str]:
+    return (found.source.name, found.span.start, found.rule.code, found.message)

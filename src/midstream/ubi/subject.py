@@ -1,0 +1,85 @@
+"""What a conversion, an assumption or a check is given to look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from midstream.dockerfile.shell import read_script
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from midstream.dockerfile.graph import Graph
+    from midstream.dockerfile.model import Dockerfile, Instruction, Stage
+    from midstream.dockerfile.shell import Script
+    from midstream.source import Source, Span
+    from midstream.ubi.tables import ImageTable, PackageTable, Platform
+
+
+@dataclass(frozen=True, slots=True)
+class PythonLayout:
+    """Where Python packages go: `system`, or a `venv` at `path`. `version` is e.g. 3.12."""
+
+    layout: str = "system"
+    path: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sibling:
+    """Another target that this one is FROM: the image's name, its platform base, and its ENV."""
+
+    target: str
+    image: str
+    manager: str
+    environment: Mapping[str, str]
+    tools: frozenset[str] = frozenset()
+    users: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A Dockerfile with all that is known about it.
+
+    `live` are the stages to look at; text in others is nobody's business. `claimed` are spans that
+    an overlay edit owns: conversions leave them alone. `context` holds the files of the build
+    context that are at hand, by path. `siblings` maps an image reference to the target it is.
+    """
+
+    dockerfile: Dockerfile
+    graph: Graph
+    platform: Platform
+    packages: PackageTable
+    images: ImageTable
+    live: frozenset[int]
+    claimed: tuple[Span, ...] = ()
+    python: PythonLayout = PythonLayout()
+    repositories: tuple[str, ...] = ()
+    siblings: Mapping[str, Sibling] = field(default_factory=dict)
+    context: Mapping[str, Source] = field(default_factory=dict)
+    _scripts: dict[int, Script] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def live_stages(self) -> tuple[Stage, ...]:
+        return tuple(s for s in self.dockerfile.stages if s.index in self.live)
+
+    def live_instructions(self) -> Iterator[tuple[Stage | None, Instruction]]:
+        """Global instructions, then those of each live stage, with their stage."""
+        for instruction in self.dockerfile.preamble:
+            yield None, instruction
+        for stage in self.live_stages:
+            for instruction in stage.instructions:
+                yield stage, instruction
+
+    def script(self, instruction: Instruction) -> Script:
+        """What an instruction runs; read once."""
+        at = instruction.span.start
+        if at not in self._scripts:
+            self._scripts[at] = read_script(self.dockerfile, instruction)
+        return self._scripts[at]
+
+    def is_claimed(self, span: Span) -> bool:
+        """Whether an overlay edit owns any of this text."""
+        return any(span.overlaps(other) or other in span for other in self.claimed)
