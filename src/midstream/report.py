@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -36,7 +37,8 @@ def note(text: str) -> None:
 
 def raw(data: bytes) -> None:
     """Bytes of a result, on stdout, as they are."""
-    click.get_binary_stream("stdout").write(data)
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
 
 
 def document(kind: str, content: dict[str, Any]) -> None:
