@@ -1,0 +1,29 @@
+"""What a conversion or an assumption has to say about a Dockerfile: edits, and findings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from midstream.diagnostic import Diagnostic
+    from midstream.edit import Edit
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Edits of the original text, and what could not be edited and why."""
+
+    edits: tuple[Edit, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+    @classmethod
+    def merged(cls, outcomes: Iterable[Outcome]) -> Outcome:
+        """Several outcomes as one, in their order."""
+        each = tuple(outcomes)
+        return cls(
+            tuple(edit for outcome in each for edit in outcome.edits),
+            tuple(found for outcome in each for found in outcome.diagnostics),
+        )
