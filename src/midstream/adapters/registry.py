@@ -1,0 +1,638 @@
+"""A registry, over the OCI distribution API: what skopeo can't say, and what has to be quick.
+
+Nothing is retried here, and no answer is believed: bytes are hashed. The caller owns retries.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from urllib.parse import quote, urlencode
+
+from midstream.adapters import authfile
+from midstream.adapters.http import BadReply, Connections, Reply, Transient, Url
+from midstream.errors import Exit, IntegrityError, MidstreamError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+INDEX_TYPES = frozenset({OCI_INDEX, DOCKER_LIST})
+MANIFEST_TYPES = (OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST)
+
+MANIFEST_LIMIT = 4 << 20  # what registries accept, too
+_PAGE_LIMIT = 16 << 20
+_TOKEN_LIMIT = 1 << 20
+_MOST_PAGES = 10_000
+_MOST_REDIRECTS = 5
+_ALGORITHMS = {"sha256": 64, "sha512": 128}
+_CHALLENGE = re.compile(r'([A-Za-z]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+
+Action = Literal["pull", "pull,push"]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a registry is served. `host` is what people write; `address` is what is called.
+
+    `plain` is http, and is never guessed. `ca` is then the only authority that is trusted.
+    Logins are looked up by `address`, as skopeo does.
+    """
+
+    host: str
+    address: str = ""
+    plain: bool = False
+    ca: Path | None = None
+    authfile: Path | None = None
+
+    @property
+    def served_at(self) -> str:
+        name = self.address or self.host
+        return "registry-1.docker.io" if name == "docker.io" else name
+
+    @property
+    def url(self) -> Url:
+        return Url.parse(f"{'http' if self.plain else 'https'}://{self.served_at}/v2/")
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A manifest's bytes, and the digest that they hash to."""
+
+    digest: str
+    media_type: str
+    data: bytes
+
+    @property
+    def is_index(self) -> bool:
+        return self.media_type in INDEX_TYPES
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """Parsed. Raises `BadReply` where it is no JSON object."""
+        return _object(self.data, f"the manifest `{self.digest}`")
+
+    @property
+    def descriptor(self) -> dict[str, Any]:
+        return {"mediaType": self.media_type, "digest": self.digest, "size": len(self.data)}
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a registry says of a manifest without sending it. No proof: nothing was hashed."""
+
+    digest: str | None
+    media_type: str
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """How a registry answered to a manifest. `knows_referrers`: it lists its `subject` itself."""
+
+    claimed: str | None
+    knows_referrers: bool
+
+
+class RegistryError(MidstreamError):
+    """A registry said no. `code` is its own word for it (`MANIFEST_UNKNOWN`, `TAG_EXPIRED`)."""
+
+    exit_code = Exit.OUTSIDE
+    says: ClassVar[str] = "`{host}` answered {status} for {what}"
+    way_out: ClassVar[str | None] = None
+
+    def __init__(self, message: str, *, status: int = 0, code: str = "") -> None:
+        super().__init__(message, help=self.way_out)
+        self.status = status
+        self.code = code
+
+
+class NotFound(RegistryError):
+    """There is no such manifest, tag, blob or repository, or we may not know of it."""
+
+    says = "there is no {what}"
+
+
+class Expired(NotFound):
+    """The tag was there, and its time has run out (quay says so)."""
+
+    says = "{what} has expired"
+
+
+class Unauthorized(RegistryError):
+    """No login, or one that is refused. Some say this of a repository that isn't there."""
+
+    exit_code = Exit.AUTHENTICATION
+    says = "`{host}` wants a login for {what}"
+    way_out = "log in with `skopeo login`; some registries say this of what isn't there, too"
+
+
+class Denied(RegistryError):
+    """The login is good, and may not do this."""
+
+    exit_code = Exit.AUTHENTICATION
+    says = "`{host}` does not allow {what}"
+
+
+class QuotaExceeded(RegistryError):
+    """The destination's owner has no room left."""
+
+    says = "`{host}` has no room for {what}"
+
+
+class ReadOnly(RegistryError):
+    """The registry takes nothing at the moment, or never."""
+
+    says = "`{host}` does not take {what}"
+
+
+class Immutable(RegistryError):
+    """The registry itself holds the tag fast."""
+
+    exit_code = Exit.REFUSED
+    says = "`{host}` does not let {what} change"
+
+
+class NotAccepted(RegistryError):
+    """The registry found a manifest, blob or name invalid."""
+
+
+class ServerTrouble(Transient):
+    """The registry answered with 5xx, or asked to slow down (429, `retry_after`)."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        help: str | None = None,
+        retry_after: float | None = None,
+        status: int = 0,
+    ) -> None:
+        super().__init__(message, help=help, retry_after=retry_after)
+        self.status = status
+
+
+class TooManyRequests(ServerTrouble):
+    """429. All work on this registry should pause for `retry_after`."""
+
+
+class Registry:
+    """One registry. Keeps its connections and tokens; several threads may share it.
+
+    `repository` is a path without the host; `reference` is a tag or a digest.
+    """
+
+    def __init__(self, endpoint: Endpoint, *, timeout: float = 30) -> None:
+        self.endpoint = endpoint
+        self._connections = Connections(timeout=timeout, ca=endpoint.ca)
+        self._keys = _Keys(endpoint, self._connections)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._connections.close()
+
+    def __repr__(self) -> str:
+        return f"Registry({self.endpoint.host!r})"
+
+    def ping(self) -> Reply:
+        """The answer to `GET /v2/`, which needs no login to be an answer: 200 or 401."""
+        reply = self._connections.exchange("GET", self.endpoint.url, {}, limit=_TOKEN_LIMIT)
+        if reply.status in (200, 401):
+            return reply
+        raise self._refusal(reply, "the registry")
+
+    def manifest(self, repository: str, reference: str) -> Manifest:
+        """Read a manifest and hash it. Raises `NotFound`, `IntegrityError` and what `http` does."""
+        what = self._named(repository, reference)
+        reply = self._ask(
+            "GET",
+            repository,
+            f"manifests/{quote(reference, safe=':')}",
+            _ACCEPT,
+            MANIFEST_LIMIT,
+            what=what,
+        )
+        digest = _digest_like(reference, reply.body)
+        if ":" in reference and digest != reference:
+            raise IntegrityError(f"{what} holds other bytes: they hash to `{digest}`")
+        claimed = reply.header("Docker-Content-Digest")
+        if claimed and _well_formed(claimed) and claimed != _digest_like(claimed, reply.body):
+            raise IntegrityError(
+                f"{what} was changed on its way: it is not what hashes to `{claimed}`"
+            )
+        return Manifest(digest, _media_type(reply), reply.body)
+
+    def claim(self, repository: str, reference: str) -> Claim:
+        """Ask what a name holds (HEAD): quick, and no proof. Raises `NotFound`."""
+        what = self._named(repository, reference)
+        reply = self._ask(
+            "HEAD", repository, f"manifests/{quote(reference, safe=':')}", _ACCEPT, 0, what=what
+        )
+        claimed, size = reply.header("Docker-Content-Digest"), reply.header("Content-Length")
+        return Claim(
+            claimed if claimed and _well_formed(claimed) else None,
+            (reply.header("Content-Type") or "").partition(";")[0].strip(),
+            int(size) if size and size.isdigit() else None,
+        )
+
+    def put_manifest(self, repository: str, reference: str, data: bytes, media_type: str) -> Stored:
+        """Write a manifest. A good answer proves nothing: read it back."""
+        reply = self._ask(
+            "PUT",
+            repository,
+            f"manifests/{quote(reference, safe=':')}",
+            {"Content-Type": media_type},
+            _TOKEN_LIMIT,
+            what=self._named(repository, reference),
+            body=data,
+        )
+        return Stored(reply.header("Docker-Content-Digest"), bool(reply.header("OCI-Subject")))
+
+    def blob(self, repository: str, digest: str, *, limit: int = MANIFEST_LIMIT) -> bytes:
+        """Read a blob of at most `limit` bytes, and hash it."""
+        what = self._named(repository, digest)
+        data = self._ask("GET", repository, f"blobs/{digest}", {}, limit, what=what).body
+        if _digest_like(digest, data) != digest:
+            raise IntegrityError(f"the blob {what} holds other bytes")
+        return data
+
+    def has_blob(self, repository: str, digest: str) -> bool:
+        try:
+            what = self._named(repository, digest)
+            self._ask("HEAD", repository, f"blobs/{digest}", {}, 0, what=what)
+        except NotFound:
+            return False
+        return True
+
+    def put_blob(self, repository: str, data: bytes) -> str:
+        """Upload a small blob in one piece, unless it is there. Returns its digest."""
+        digest = digest_of(data)
+        if self.has_blob(repository, digest):
+            return digest
+        place = self._start_upload(repository)
+        place = place.join(f"{place.target}{'&' if '?' in place.target else '?'}digest={digest}")
+        self._send(
+            "PUT",
+            place,
+            repository,
+            {"Content-Type": "application/octet-stream"},
+            _TOKEN_LIMIT,
+            what=self._named(repository, digest),
+            body=data,
+        )
+        return digest
+
+    def tags(self, repository: str) -> Iterator[str]:
+        """All tags, page after page. Raises `NotFound` where there is no such repository."""
+        for page in self._pages(repository, "tags/list?n=1000"):
+            for each in _list(page.get("tags")):
+                if isinstance(each, str):
+                    yield each
+
+    def referrers(
+        self, repository: str, digest: str, artifact_type: str = ""
+    ) -> tuple[dict[str, Any], ...] | None:
+        """Descriptors of what refers to a digest; None where the registry has no such API."""
+        query = f"?{urlencode({'artifactType': artifact_type})}" if artifact_type else ""
+        try:
+            pages = list(self._pages(repository, f"referrers/{digest}{query}"))
+        except (NotFound, ReadOnly, NotAccepted):
+            return None
+        found = (each for page in pages for each in _list(page.get("manifests")))
+        return tuple(
+            each
+            for each in found
+            # A registry may leave the filter to us.
+            if isinstance(each, dict) and artifact_type in ("", each.get("artifactType"))
+        )
+
+    def check_writable(self, repository: str) -> None:
+        """Begin an upload and cancel it. Raises what a push would, and leaves nothing there."""
+        place = self._start_upload(repository)
+        try:
+            self._send(
+                "DELETE", place, repository, {}, _TOKEN_LIMIT, what=f"an upload to `{repository}`"
+            )
+        except MidstreamError:
+            return  # the session ends by itself; that it could begin was the question
+
+    def _start_upload(self, repository: str) -> Url:
+        reply = self._ask(
+            "POST",
+            repository,
+            "blobs/uploads/",
+            {},
+            _TOKEN_LIMIT,
+            what=f"`{self.endpoint.host}/{repository}`",
+            body=b"",
+        )
+        location = reply.header("Location")
+        if not location:
+            raise BadReply(f"`{self.endpoint.host}` began an upload without saying where")
+        place = reply.url.join(location)
+        if place.scheme == "http" and not self.endpoint.plain:
+            raise BadReply(f"`{self.endpoint.host}` wants an upload without TLS")
+        return place
+
+    def _pages(self, repository: str, path: str) -> Iterator[dict[str, Any]]:
+        what = f"`{self.endpoint.host}/{repository}`"
+        url: Url | None = self._url(repository, path)
+        seen: set[str] = set()
+        while url is not None:
+            if str(url) in seen or len(seen) >= _MOST_PAGES:
+                raise BadReply(f"`{self.endpoint.host}` pages in a circle")
+            seen.add(str(url))
+            accept = {"Accept": f"{OCI_INDEX}, application/json"}
+            reply = self._send("GET", url, repository, accept, _PAGE_LIMIT, what=what)
+            yield _object(reply.body, f"the answer of `{self.endpoint.host}`")
+            url = _next_page(reply)
+
+    def _ask(
+        self,
+        method: str,
+        repository: str,
+        path: str,
+        headers: Mapping[str, str],
+        limit: int,
+        *,
+        what: str,
+        body: bytes | None = None,
+    ) -> Reply:
+        url = self._url(repository, path)
+        return self._send(method, url, repository, headers, limit, what=what, body=body)
+
+    def _send(
+        self,
+        method: str,
+        url: Url,
+        repository: str,
+        headers: Mapping[str, str],
+        limit: int,
+        *,
+        what: str,
+        body: bytes | None = None,
+    ) -> Reply:
+        """Ask with what authorization is known; on a 401, once more with what it asks for."""
+        action: Action = "pull" if method in ("GET", "HEAD") else "pull,push"
+        limit = max(limit, _TOKEN_LIMIT)  # an error has a body too
+        reply = self._follow(
+            method, url, headers, self._keys.known(repository, action), limit, body
+        )
+        if reply.status == 401 and reply.url.origin == self.endpoint.url.origin:
+            key = self._keys.answer(reply, repository, action)
+            if key:
+                reply = self._follow(method, url, headers, key, limit, body)
+        if reply.status >= 300:
+            raise self._refusal(reply, what)
+        return reply
+
+    def _follow(
+        self,
+        method: str,
+        url: Url,
+        headers: Mapping[str, str],
+        key: str,
+        limit: int,
+        body: bytes | None,
+    ) -> Reply:
+        """Follow redirects of reads. The key goes to the registry, and to no other host."""
+        for _ in range(_MOST_REDIRECTS + 1):
+            ours = key and url.origin == self.endpoint.url.origin
+            sent = {**headers, "Authorization": key} if ours else headers
+            reply = self._connections.exchange(method, url, sent, body, limit=limit)
+            location = reply.header("Location")
+            if method not in ("GET", "HEAD") or not location or reply.status not in _REDIRECTS:
+                return reply
+            target = url.join(location)
+            if url.scheme == "https" and target.scheme == "http":
+                raise BadReply(f"`{url.host}` sends us to an address without TLS")
+            url = target
+        raise BadReply(f"`{self.endpoint.host}` redirects in a circle")
+
+    def _url(self, repository: str, path: str) -> Url:
+        return self.endpoint.url.join(f"/v2/{quote(repository)}/{path}")
+
+    def _named(self, repository: str, reference: str) -> str:
+        joint = "@" if ":" in reference else ":"
+        return f"`{self.endpoint.host}/{repository}{joint}{reference}`"
+
+    def _refusal(self, reply: Reply, what: str) -> MidstreamError:
+        return refusal(reply, what, self.endpoint.host, self._keys.secrets)
+
+
+class _Keys:
+    """The `Authorization` that each repository wants, as the registry's challenges taught us."""
+
+    def __init__(self, endpoint: Endpoint, connections: Connections) -> None:
+        self._endpoint = endpoint
+        self._connections = connections
+        self._authfile: authfile.Authfile | None = None
+        self._known: dict[tuple[str, str], str] = {}
+        self._lock = threading.Lock()
+        self.secrets: set[str] = set()
+
+    def known(self, repository: str, action: Action) -> str:
+        with self._lock:
+            writes = self._known.get((repository, "pull,push"), "")
+            return writes or (self._known.get((repository, "pull"), "") if action == "pull" else "")
+
+    def answer(self, reply: Reply, repository: str, action: Action) -> str:
+        """The key that a 401 asks for, or none where we have no login that it would take."""
+        scheme, _, rest = (reply.header("WWW-Authenticate") or "").partition(" ")
+        login = self._login(repository)
+        match scheme.lower():
+            case "bearer":
+                key = f"Bearer {self._token(_parameters(rest), login, repository, action)}"
+            case "basic" if login and login.user:
+                key = login.basic
+            case _:
+                return ""
+        with self._lock:
+            self._known[repository, action] = key
+            self.secrets.add(key.partition(" ")[2])
+        return key
+
+    def _login(self, repository: str) -> authfile.Credentials | None:
+        with self._lock:
+            if self._authfile is None:
+                self._authfile = authfile.read(self._endpoint.authfile)
+            host = self._endpoint.address or self._endpoint.host
+            found = self._authfile.credentials(host, repository)
+            self.secrets.update(found.secrets if found else ())
+        return found
+
+    def _token(
+        self,
+        asked: Mapping[str, str],
+        login: authfile.Credentials | None,
+        repository: str,
+        action: Action,
+    ) -> str:
+        """By docker's token specification: GET with a login or none; POST with an identity."""
+        realm = Url.parse(asked.get("realm", ""))
+        if realm.scheme == "http" and not self._endpoint.plain:
+            raise BadReply(f"`{self._endpoint.host}` wants a login sent without TLS")
+        # What the challenge names may be less than what we are about to do.
+        query = {"scope": f"repository:{repository}:{action}"}
+        if service := asked.get("service"):
+            query["service"] = service
+        if login and login.identity_token:
+            reply = self._refresh(realm, query, login.identity_token)
+        else:
+            headers = {"Authorization": login.basic} if login else {}
+            joint = "&" if "?" in realm.target else "?"
+            url = realm.join(f"{realm.target}{joint}{urlencode(query)}")
+            reply = self._connections.exchange("GET", url, headers, limit=_TOKEN_LIMIT)
+        if reply.status != 200:
+            what = f"a token for `{self._endpoint.host}/{repository}`"
+            raise refusal(reply, what, self._endpoint.host, self.secrets)
+        content = _object(reply.body, f"the token of `{realm.host}`")
+        token = content.get("token") or content.get("access_token")
+        if not isinstance(token, str) or not token.isascii() or not token.isprintable():
+            raise BadReply(f"`{realm.host}` gave no token")
+        return token
+
+    def _refresh(self, realm: Url, query: Mapping[str, str], identity: str) -> Reply:
+        form = {
+            **query,
+            "grant_type": "refresh_token",
+            "client_id": "midstream",
+            "refresh_token": identity,
+        }
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        return self._connections.exchange(
+            "POST", realm, headers, urlencode(form).encode(), limit=_TOKEN_LIMIT
+        )
+
+
+def digest_of(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def refusal(reply: Reply, what: str, host: str, secrets: set[str]) -> MidstreamError:
+    """What a status of 300 or more means, in a person's words."""
+    code, said = _said(reply, secrets)
+    words, status = (f": {said}" if said else ""), reply.status
+    if status == 429:
+        pause = _retry_after(reply)
+        return TooManyRequests(f"`{host}` asks to slow down", retry_after=pause, status=429)
+    if status >= 500 or status == 408:
+        message = f"`{host}` answered {status} for {what}{words}"
+        return ServerTrouble(message, retry_after=_retry_after(reply), status=status)
+    kind = _kind(status, code, said.lower())
+    message = kind.says.format(host=host, what=what, status=status) + words
+    return kind(message, status=status, code=code)
+
+
+def _kind(status: int, code: str, said: str) -> type[RegistryError]:
+    if code == "TAG_EXPIRED":
+        return Expired
+    if status in (409, 412) or "immutable" in f"{code.lower()} {said}":
+        return Immutable
+    if status == 403 and "quota" in said:
+        return QuotaExceeded
+    return _KINDS.get(status, NotAccepted)
+
+
+def _said(reply: Reply, secrets: set[str]) -> tuple[str, str]:
+    """A registry's own code and words, short, on one line, and without our secrets."""
+    try:
+        first = json.loads(reply.body)["errors"][0]
+        code, said = str(first.get("code") or ""), str(first.get("message") or "")
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+        return "", ""
+    for each in sorted(secrets, key=len, reverse=True):
+        said = said.replace(each, "…")
+    said = " ".join(said.split())
+    return (code if re.fullmatch(r"[A-Z_]{1,64}", code) else ""), said[:160]
+
+
+def _retry_after(reply: Reply) -> float | None:
+    """Seconds, from a number or a date; None where it is neither."""
+    value = (reply.header("Retry-After") or "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value)
+    if not value:
+        return None
+    from email.utils import parsedate_to_datetime
+
+    try:
+        then = parsedate_to_datetime(value)
+        # Measured by the registry's own clock, so that ours may be wrong.
+        now = parsedate_to_datetime(reply.header("Date") or "")
+        return max(0.0, (then - now).total_seconds())
+    except (TypeError, ValueError):
+        return None
+
+
+def _parameters(challenge: str) -> dict[str, str]:
+    found = _CHALLENGE.findall(challenge)
+    return {name.lower(): re.sub(r"\\(.)", r"\1", quoted) or bare for name, quoted, bare in found}
+
+
+def _next_page(reply: Reply) -> Url | None:
+    for each in re.finditer(r"<([^>]*)>([^<]*)", reply.header("Link") or ""):
+        if re.search(r'rel\s*=\s*"?next\b', each[2]):
+            url = reply.url.join(each[1])
+            if url.origin != reply.url.origin:
+                raise BadReply(f"`{reply.url.host}` has its next page on another host")
+            return url
+    return None
+
+
+def _media_type(reply: Reply) -> str:
+    """What the manifest says it is, since that is hashed; the header where it says nothing."""
+    try:
+        named = json.loads(reply.body).get("mediaType")
+    except (ValueError, AttributeError):
+        named = None
+    if isinstance(named, str) and named:
+        return named
+    return (reply.header("Content-Type") or "").partition(";")[0].strip()
+
+
+def _digest_like(reference: str, data: bytes) -> str:
+    """The digest of the bytes by the algorithm that a reference names; sha256 for a tag."""
+    algorithm = reference.partition(":")[0] if ":" in reference else "sha256"
+    if algorithm not in _ALGORITHMS:
+        raise IntegrityError(f"digests by `{algorithm}` can't be checked")
+    return f"{algorithm}:{hashlib.new(algorithm, data).hexdigest()}"
+
+
+def _well_formed(digest: str) -> bool:
+    algorithm, _, value = digest.partition(":")
+    return len(value) == _ALGORITHMS.get(algorithm) and not set(value) - set("0123456789abcdef")
+
+
+def _object(data: bytes, what: str) -> dict[str, Any]:
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        raise BadReply(f"{what} is no JSON object")
+    return content
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_KINDS: dict[int, type[RegistryError]] = {
+    401: Unauthorized, 403: Denied, 404: NotFound, 405: ReadOnly, 410: NotFound,
+}  # fmt: skip
+_ACCEPT = {"Accept": ", ".join(MANIFEST_TYPES)}
