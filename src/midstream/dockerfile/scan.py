@@ -1,14 +1,454 @@
-"""Text to `Dockerfile`, by BuildKit's rules."""
+"""Text to `Dockerfile`, by BuildKit's rules (frontend/dockerfile/parser in moby/buildkit)."""
 
 from __future__ import annotations
 
+import json
+import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from midstream.diagnostic import Diagnostic, Rule, Severity
+from midstream.dockerfile.heredocs import UnreadableHeredoc, openers
+from midstream.dockerfile.joined import continuation, join
+from midstream.dockerfile.model import Dockerfile, Flag, Heredoc, Instruction, Stage
+from midstream.source import Span
+
 if TYPE_CHECKING:
-    from midstream.dockerfile.model import Dockerfile
+    from midstream.dockerfile.joined import Joined
     from midstream.source import Source
+
+EMPTY = Rule(
+    "MS100",
+    "empty-file",
+    """\
+**What it says.** The file holds no instruction: it is empty, or comments only.
+
+**The way out.** Check that the right file was fetched: `midstream track` says which it is.
+""",
+)
+BINARY = Rule(
+    "MS101",
+    "binary-file",
+    """\
+**What it says.** The file holds NUL bytes, so it is no Dockerfile but something binary.
+
+**The way out.** Check the path in upstream/*.yaml, or the name on the command line.
+""",
+)
+NO_FROM = Rule(
+    "MS102",
+    "no-from",
+    """\
+**What it says.** An instruction other than ARG stands before the first FROM, or there is no FROM.
+
+**Why it matters.** BuildKit refuses such a file: "no build stage in current context".
+
+**The way out.** Mend the Dockerfile. If upstream's is meant to be included, it is no target.
+""",
+)
+UNKNOWN_INSTRUCTION = Rule(
+    "MS103",
+    "unknown-instruction",
+    """\
+**What it says.** A line starts with a word that is no Dockerfile instruction.
+
+**Why it matters.** BuildKit refuses the file. Often a `\\` is missing at the end of the line before.
+
+**The way out.** Mend the line, or the one before it.
+""",
+)
+UNTERMINATED = Rule(
+    "MS104",
+    "unterminated-heredoc",
+    """\
+**What it says.** A here-document runs to the end of the file: its closing word never comes.
+
+**Why it matters.** BuildKit refuses the file, and everything below would be data.
+
+**The way out.** Put the closing word on a line of its own, without blanks before or after it
+(`<<-WORD` allows tabs before it).
+""",
+)
+NO_IMAGE = Rule(
+    "MS105",
+    "from-without-image",
+    """\
+**What it says.** A FROM names no image, or holds words that BuildKit doesn't take.
+
+**The way out.** Write `FROM [--platform=…] image [AS name]`.
+""",
+)
+BAD_DIRECTIVE = Rule(
+    "MS106",
+    "bad-directive",
+    """\
+**What it says.** A parser directive stands twice, or `# escape=` names another character than
+a backslash or a backtick. BuildKit refuses both.
+""",
+)
+DUPLICATE_STAGE = Rule(
+    "MS107",
+    "duplicate-stage",
+    """\
+**What it says.** Two stages have one name. BuildKit takes the later one for every reference that
+follows it, which is seldom meant.
+
+**The way out.** Rename one of them.
+""",
+)
+NO_ARGUMENTS = Rule(
+    "MS108",
+    "missing-arguments",
+    """\
+**What it says.** An instruction stands alone, without arguments. BuildKit refuses the file.
+""",
+)
+RULES = (
+    EMPTY, BINARY, NO_FROM, UNKNOWN_INSTRUCTION, UNTERMINATED, NO_IMAGE, BAD_DIRECTIVE,
+    DUPLICATE_STAGE, NO_ARGUMENTS,
+)  # fmt: skip
+
+KEYWORDS = frozenset(
+    [
+        "ADD",
+        "ARG",
+        "CMD",
+        "COPY",
+        "ENTRYPOINT",
+        "ENV",
+        "EXPOSE",
+        "FROM",
+        "HEALTHCHECK",
+        "LABEL",
+        "MAINTAINER",
+        "ONBUILD",
+        "RUN",
+        "SHELL",
+        "STOPSIGNAL",
+        "USER",
+        "VOLUME",
+        "WORKDIR",
+    ]
+)
+_WITH_JSON = frozenset(
+    ("ADD", "CMD", "COPY", "ENTRYPOINT", "HEALTHCHECK", "RUN", "SHELL", "VOLUME")
+)
+_WITH_HEREDOC = frozenset(("ADD", "COPY", "RUN"))
+_DIRECTIVES = frozenset(("check", "escape", "syntax"))
+_DIRECTIVE = re.compile(r"\s*#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*\Z")
+_KEYWORD_END = re.compile(r"[\t\v\f\r ]+")
+_FLAG_BEHIND = re.compile(r"\s*--")
+_WORD = re.compile(r"\S+")
 
 
 def parse(source: Source) -> Dockerfile:
     """Read a Dockerfile. Never raises for its content: what is wrong is in `diagnostics`."""
-    raise NotImplementedError
+    scanner = _Scanner(source)
+    scanner.read()
+    stages = _stages(scanner)
+    _check_whole(scanner, stages)
+    return Dockerfile(
+        source=source,
+        escape=scanner.escape,
+        directives=tuple(scanner.directives),
+        instructions=tuple(scanner.instructions),
+        stages=stages,
+        diagnostics=tuple(scanner.found),
+    )
+
+
+@dataclass
+class _Scanner:
+    """Walks the lines once, from the top."""
+
+    source: Source
+    escape: str = "\\"
+    directives: list[tuple[str, str]] = field(default_factory=list)
+    instructions: list[Instruction] = field(default_factory=list)
+    found: list[Diagnostic] = field(default_factory=list)
+    line: int = 0  # the number of the line that was read last
+    at: int = 0  # where the next line starts
+
+    def __post_init__(self) -> None:
+        self.text = self.source.text
+        self.reading_directives = True
+
+    def report(
+        self, rule: Rule, message: str, span: Span, help: str, severity: Severity = Severity.ERROR
+    ) -> None:
+        self.found.append(
+            Diagnostic(
+                rule=rule, severity=severity, message=message, source=self.source, span=span,
+                help=help,
+            )
+        )  # fmt: skip
+
+    def read(self) -> None:
+        if self.text.startswith("\ufeff"):  # one byte order mark, as BuildKit drops it
+            self.at = 1
+        while self.at < len(self.text):
+            start, end = self._next_line()
+            content = self.text[start:end]
+            stripped = content.lstrip()
+            if self.reading_directives:
+                self._directive(content, Span(start, end))
+            if stripped and stripped[0] != "#":
+                self._instruction(end - len(stripped), end)
+
+    def _next_line(self) -> tuple[int, int]:
+        """Steps over a line; its place without the line ending."""
+        start = self.at
+        line_end = self.text.find("\n", start)
+        self.at = len(self.text) if line_end == -1 else line_end + 1
+        self.line += 1
+        return start, start + len(self.text[start : self.at].rstrip("\r\n"))
+
+    def _directive(self, content: str, span: Span) -> None:
+        found = _DIRECTIVE.match(content)
+        if found is None or (name := found[1].lower()) not in _DIRECTIVES:
+            self.reading_directives = False
+            return
+        value = found[2]
+        if any(name == known for known, _ in self.directives):
+            self.report(BAD_DIRECTIVE, f"`{name}` is given twice", span, "keep the first one")
+            return
+        self.directives.append((name, value))
+        if name == "escape":
+            if value in ("\\", "`"):
+                self.escape = value
+                return
+            self.report(
+                BAD_DIRECTIVE, f"`{value}` can't be the escape character", span,
+                "write # escape=\\ or # escape=`",
+            )  # fmt: skip
+
+    def _instruction(self, start: int, end: int) -> None:
+        first_line = self.line
+        goes_on = continuation(self.escape)
+        open_ended = goes_on.search(self.text[start:end]) is not None
+        while open_ended and self.at < len(self.text):
+            line_start, line_end = self._next_line()
+            content = self.text[line_start:line_end]
+            stripped = content.lstrip()
+            if not stripped or stripped[0] == "#":
+                continue
+            end = line_end
+            open_ended = goes_on.search(content) is not None
+        joined = join(self.text, Span(start, end), self.escape)
+        if joined.text.strip():
+            self.instructions.append(self._build(joined, first_line))
+
+    def _build(self, joined: Joined, first_line: int, offset: int = 0) -> Instruction:
+        """The instruction whose keyword stands at `offset` of a logical line."""
+        line = joined.text
+        offset += len(line[offset:]) - len(line[offset:].lstrip())
+        gap = _KEYWORD_END.search(line, offset)
+        keyword_end = gap.start() if gap else len(line.rstrip())
+        keyword = line[offset:keyword_end].upper()
+        keyword_span = joined.span(offset, keyword_end)
+        flags, rest = _flags(joined, gap.end() if gap else len(line), self.escape)
+        rest += len(line[rest:]) - len(line[rest:].lstrip())
+        end = max(rest, len(line.rstrip()))
+        trigger = None
+        if keyword == "ONBUILD" and rest < end:
+            trigger = self._build(joined, first_line, rest)
+            heredocs = trigger.heredocs
+        else:
+            heredocs = self._heredocs(keyword, joined)
+        if keyword not in KEYWORDS:
+            self.report(
+                UNKNOWN_INSTRUCTION, f"`{line[offset:keyword_end][:60]}` is no instruction",
+                keyword_span, "is a `\\` missing at the end of the line before?",
+            )  # fmt: skip
+        elif rest >= end and keyword not in ("FROM", "CMD", "ENTRYPOINT", "RUN"):
+            self.report(
+                NO_ARGUMENTS, f"`{keyword}` has no arguments", keyword_span,
+                "say what it should do, or take the line out",
+            )  # fmt: skip
+        return Instruction(
+            keyword=keyword,
+            span=Span(keyword_span.start, self.at),
+            keyword_span=keyword_span,
+            flags=flags,
+            arguments=joined.span(rest, end),
+            value=line[rest:end],
+            first_line=first_line,
+            last_line=self.line,
+            heredocs=heredocs,
+            json=_json(keyword, line[rest:end]) if keyword in _WITH_JSON else None,
+            trigger=trigger,
+        )
+
+    def _heredocs(self, keyword: str, joined: Joined) -> tuple[Heredoc, ...]:
+        if keyword not in _WITH_HEREDOC or "<<" not in joined.text:
+            return ()
+        try:
+            opened = openers(joined.text)
+        except UnreadableHeredoc as error:
+            self.report(
+                UNTERMINATED, str(error), joined.span(0, len(joined.text)), "close the quote"
+            )
+            return ()
+        read = []
+        for opener in opened:
+            span = joined.span(opener.start, opener.end)
+            body_start = self.at
+            body_end, terminator = self._body(opener.name, chomp=opener.chomp)
+            if terminator is None:
+                self.report(
+                    UNTERMINATED, f"`{opener.name}` never comes on a line of its own", span,
+                    f"end the here-document with a line that is `{opener.name}`",
+                )  # fmt: skip
+            read.append(
+                Heredoc(
+                    name=opener.name,
+                    file_descriptor=opener.file_descriptor,
+                    expand=opener.expand,
+                    chomp=opener.chomp,
+                    opener=span,
+                    body=Span(body_start, body_end),
+                    terminator=terminator or Span(body_end, body_end),
+                )
+            )
+        return tuple(read)
+
+    def _body(self, name: str, *, chomp: bool) -> tuple[int, Span | None]:
+        while self.at < len(self.text):
+            start, end = self._next_line()
+            content = self.text[start:end]
+            if (content.lstrip("\t") if chomp else content) == name:
+                return start, Span(start, self.at)
+        return self.at, None
+
+
+def _flags(joined: Joined, at: int, escape: str) -> tuple[tuple[Flag, ...], int]:
+    """The `--flags` from `at` on, and where the arguments start."""
+    line = joined.text
+    flags: list[Flag] = []
+    while _FLAG_BEHIND.match(line, at):
+        start = at + len(line[at:]) - len(line[at:].lstrip())
+        word, at = _flag_word(line, start, escape)
+        if word == "--":
+            break
+        name, equals, value = word[2:].partition("=")
+        span = joined.span(start, at)
+        flags.append(Flag(name.lower(), value if equals else None, span))
+    return tuple(flags), at
+
+
+def _flag_word(line: str, at: int, escape: str) -> tuple[str, int]:
+    """One flag with its quotes and escapes taken off, and where it ends."""
+    word: list[str] = []
+    quote = ""
+    while at < len(line):
+        character = line[at]
+        if not quote and character.isspace():
+            break
+        if character == escape:
+            word.append(line[at + 1 : at + 2])
+            at += 2
+            continue
+        if character == quote:
+            quote = ""
+        elif not quote and character in "'\"":
+            quote = character
+        else:
+            word.append(character)
+        at += 1
+    return "".join(word), min(at, len(line))
+
+
+def _json(keyword: str, value: str) -> tuple[str, ...] | None:
+    """The exec form, or None where BuildKit takes the text as shell form."""
+    if keyword == "HEALTHCHECK":
+        kind, _, value = value.partition(" ")
+        if kind.upper() != "CMD":
+            return None
+        value = value.strip()
+    if not value.startswith("["):
+        return None
+    try:
+        words = json.loads(value)
+    except (ValueError, RecursionError):
+        return None
+    if isinstance(words, list) and all(isinstance(word, str) for word in words):
+        return tuple(words)
+    return None
+
+
+def _stages(scanner: _Scanner) -> tuple[Stage, ...]:
+    instructions = scanner.instructions
+    starts = [at for at, each in enumerate(instructions) if each.keyword == "FROM"]
+    stages = []
+    for index, first in enumerate(starts):
+        last = starts[index + 1] if index + 1 < len(starts) else len(instructions)
+        inside = tuple(instructions[first:last])
+        lead = instructions[first - 1].span.end if first else 0
+        stages.append(_stage(scanner, index, inside, lead))
+    return tuple(stages)
+
+
+def _stage(scanner: _Scanner, index: int, inside: tuple[Instruction, ...], lead: int) -> Stage:
+    origin = inside[0]
+    joined = join(scanner.text, origin.arguments, scanner.escape)
+    words = list(_WORD.finditer(joined.text))
+    named = len(words) == 3 and words[1][0].lower() == "as"
+    if len(words) != 1 and not named:
+        scanner.report(
+            NO_IMAGE, "this FROM can't be read", origin.arguments, "write FROM image [AS name]"
+        )
+    image = words[0] if words else None
+    platform = origin.flag("platform")
+    return Stage(
+        index=index,
+        name=words[2][0] if named else None,
+        image=image[0] if image else "",
+        image_span=joined.span(*image.span()) if image else origin.arguments,
+        platform=platform.value if platform else None,
+        span=Span(origin.span.start, inside[-1].span.end),
+        lead=lead,
+        instructions=inside,
+    )
+
+
+def _check_whole(scanner: _Scanner, stages: tuple[Stage, ...]) -> None:
+    start = Span(0, 0)
+    nul = scanner.text.find("\0")
+    if nul != -1:
+        scanner.found.clear()  # whatever else is said about a binary file is noise
+        advice = "check the path: a Dockerfile is text"
+        scanner.report(
+            BINARY, "this is a binary file, not a Dockerfile", Span(nul, nul + 1), advice
+        )
+        return
+    if not scanner.instructions:
+        advice = "check that this is the file you mean"
+        scanner.report(EMPTY, "there is no instruction in this file", start, advice)
+        return
+    for instruction in scanner.instructions:
+        if instruction.keyword == "FROM":
+            break
+        if instruction.keyword != "ARG" and instruction.keyword in KEYWORDS:
+            scanner.report(
+                NO_FROM, f"`{instruction.keyword}` stands before the first FROM",
+                instruction.keyword_span, "start the file with FROM; only ARG may come before it",
+            )  # fmt: skip
+            break
+    else:
+        advice = "add a FROM, or check that this is the file you mean"
+        scanner.report(NO_FROM, "there is no FROM in this file", start, advice)
+    _check_names(scanner, stages)
+
+
+def _check_names(scanner: _Scanner, stages: tuple[Stage, ...]) -> None:
+    seen: dict[str, Stage] = {}
+    for stage in stages:
+        if stage.name is None:
+            continue
+        name = stage.name.lower()
+        if name in seen:
+            scanner.report(
+                DUPLICATE_STAGE, f"a stage called `{stage.name}` stands above already",
+                stage.origin.arguments, "rename one of the two", Severity.WARNING,
+            )  # fmt: skip
+        seen[name] = stage

@@ -1,0 +1,76 @@
+"""A logical line as BuildKit joins it, with the way back to the places in the text."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import cache
+
+from midstream.source import Span
+
+_COMMENT_OR_BLANK = re.compile(r"\s*(?:#|$)")
+
+
+@cache
+def continuation(escape: str) -> re.Pattern[str]:
+    """What ends a line that goes on: the escape character, not escaped itself, then blanks."""
+    mark = re.escape(escape)
+    return re.compile(rf"(?:(?<=[^{mark}])|^){mark}[ \t]*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """`text` is `pieces` of the source put together; `pieces` are (start, end) offsets there."""
+
+    text: str
+    pieces: tuple[tuple[int, int], ...]
+
+    def at(self, offset: int) -> int:
+        """Where the character at `offset` stands in the source."""
+        if len(self.pieces) == 1:
+            return self.pieces[0][0] + offset
+        lengths = self._ends()
+        index = min(bisect_right(lengths, offset), len(self.pieces) - 1)
+        before = lengths[index - 1] if index else 0
+        return self.pieces[index][0] + offset - before
+
+    def span(self, start: int, end: int) -> Span:
+        """The place of a part: up to the end of its last character, not the next one's start."""
+        if end <= start:
+            at = self.at(start) if start < len(self.text) else self.end
+            return Span(at, at)
+        return Span(self.at(start), self.at(end - 1) + 1)
+
+    @property
+    def end(self) -> int:
+        return self.pieces[-1][1] if self.pieces else 0
+
+    def _ends(self) -> list[int]:
+        total = 0
+        ends = []
+        for start, end in self.pieces:
+            total += end - start
+            ends.append(total)
+        return ends
+
+
+def join(text: str, span: Span, escape: str) -> Joined:
+    """The part of a logical line that stands in `span`: continuations and comments taken out."""
+    line_end = text.find("\n", span.start, span.end)
+    if line_end == -1:  # most are one line
+        return Joined(text[span.start : span.end], ((span.start, span.end),))
+    goes_on = continuation(escape)
+    pieces = []
+    start = span.start
+    first = True
+    while start < span.end:
+        line_end = text.find("\n", start, span.end)
+        next_start = span.end if line_end == -1 else line_end + 1
+        line = text[start:next_start].rstrip("\r\n")
+        if first or not _COMMENT_OR_BLANK.match(line):
+            mark = goes_on.search(line)
+            pieces.append((start, start + (mark.start() if mark else len(line))))
+        first = False
+        start = next_start
+    return Joined("".join(text[s:e] for s, e in pieces), tuple(pieces))
