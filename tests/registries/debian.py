@@ -50,7 +50,11 @@ class DebianRegistry:
         settings.write_text(json.dumps(self._settings(folder, tls, read_only)))
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [program, "serve", str(settings)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [program, "serve", str(settings)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={},  # REGISTRY_AUTH_FILE, which skopeo reads, is a setting of its own to it
             )
         self.address = self._wait()
 

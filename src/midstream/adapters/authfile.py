@@ -129,7 +129,7 @@ def _parse(path: Path) -> Authfile:
     except ValueError:
         raise CannotLogIn(f"`{path}` is no JSON", help="`skopeo login` writes a new one") from None
     auths = content.get("auths") if isinstance(content, dict) else None
-    if not isinstance(content, dict) or not isinstance(auths or {}, dict):
+    if not isinstance(content, dict) or not isinstance(auths, dict | None):
         raise CannotLogIn(f"`{path}` holds no `auths`", help="`skopeo login` writes a new one")
     entries = {_normal(key): each for key, each in (auths or {}).items() if isinstance(each, dict)}
     helpers = content.get("credHelpers") or {}
@@ -146,7 +146,7 @@ def _normal(key: str) -> str:
     """Docker writes `https://index.docker.io/v1/` where podman writes `docker.io`."""
     _, scheme, rest = key.rpartition("://")
     if not scheme:
-        return _bare(key) if key.rstrip("/") == "index.docker.io" else key.rstrip("/")
+        return _bare(key.removesuffix("/v1/").rstrip("/"))
     return _bare(rest.partition("/")[0])
 
 

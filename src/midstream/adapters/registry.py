@@ -552,7 +552,7 @@ def _said(reply: Reply, secrets: set[str]) -> tuple[str, str]:
     try:
         first = json.loads(reply.body)["errors"][0]
         code, said = str(first.get("code") or ""), str(first.get("message") or "")
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+    except (ValueError, RecursionError, KeyError, IndexError, TypeError, AttributeError):
         return "", ""
     for each in sorted(secrets, key=len, reverse=True):
         said = said.replace(each, "…")
@@ -597,7 +597,7 @@ def _media_type(reply: Reply) -> str:
     """What the manifest says it is, since that is hashed; the header where it says nothing."""
     try:
         named = json.loads(reply.body).get("mediaType")
-    except (ValueError, AttributeError):
+    except (ValueError, RecursionError, AttributeError):
         named = None
     if isinstance(named, str) and named:
         return named
