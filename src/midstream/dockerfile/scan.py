@@ -52,7 +52,7 @@ UNKNOWN_INSTRUCTION = Rule(
     """\
 **What it says.** A line starts with a word that is no Dockerfile instruction.
 
-**Why it matters.** BuildKit refuses the file. Often a `\\` is missing at the end of the line before.
+**Why it matters.** BuildKit refuses the file. Often the line before lacks a `\\` at its end.
 
 **The way out.** Mend the line, or the one before it.
 """,
@@ -109,27 +109,11 @@ RULES = (
 )  # fmt: skip
 
 KEYWORDS = frozenset(
-    [
-        "ADD",
-        "ARG",
-        "CMD",
-        "COPY",
-        "ENTRYPOINT",
-        "ENV",
-        "EXPOSE",
-        "FROM",
-        "HEALTHCHECK",
-        "LABEL",
-        "MAINTAINER",
-        "ONBUILD",
-        "RUN",
-        "SHELL",
-        "STOPSIGNAL",
-        "USER",
-        "VOLUME",
-        "WORKDIR",
-    ]
-)
+    (
+        "ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL",
+        "MAINTAINER", "ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
+    )
+)  # fmt: skip
 _WITH_JSON = frozenset(
     ("ADD", "CMD", "COPY", "ENTRYPOINT", "HEALTHCHECK", "RUN", "SHELL", "VOLUME")
 )

@@ -1,0 +1,182 @@
+"""What stands behind a keyword: key-value pairs, copied files, mounts; each with its place."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from midstream.dockerfile.joined import join
+
+if TYPE_CHECKING:
+    from midstream.dockerfile.joined import Joined
+    from midstream.dockerfile.model import Dockerfile, Flag, Instruction
+    from midstream.source import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """`name=value` of an ARG, ENV or LABEL.
+
+    `value` is as written, quotes and variables included; None for an ARG without a default.
+    `span` is the whole pair's place. The value's place is None where there is no value.
+    """
+
+    name: str
+    value: str | None
+    span: Span
+    name_span: Span
+    value_span: Span | None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A word of an instruction, as written."""
+
+    text: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """What a COPY or ADD takes, and where to. A heredoc source is its opener, e.g. `<<EOF`."""
+
+    sources: tuple[Item, ...]
+    destination: Item | None
+
+
+@dataclass(frozen=True, slots=True)
+class MountOption:
+    """One `key=value` of a `--mount`; `value` is None for a bare key such as `readonly`."""
+
+    key: str
+    value: str | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A RUN's `--mount`. Its type is bind where nothing is said."""
+
+    options: tuple[MountOption, ...]
+    span: Span
+
+    def get(self, *keys: str) -> str | None:
+        """The value of the first option that has one of these names."""
+        return next((option.value for option in self.options if option.key in keys), None)
+
+    def option(self, *keys: str) -> MountOption | None:
+        return next((option for option in self.options if option.key in keys), None)
+
+    @property
+    def type(self) -> str:
+        return self.get("type") or "bind"
+
+    @property
+    def target(self) -> str | None:
+        return self.get("target", "dst", "destination")
+
+    @property
+    def source(self) -> str | None:
+        return self.get("source", "src")
+
+
+_BLANK = re.compile(r"[\t\v\f\r ]+")
+
+
+@cache
+def _word(escape: str) -> re.Pattern[str]:
+    """A word as BuildKit's parseWords takes it: quotes and escapes hold blanks together."""
+    mark = re.escape(escape)
+    return re.compile(
+        rf"""(?: {mark}. | '(?:{mark}.|[^'{mark}])*(?:'|\Z) | "(?:{mark}.|[^"{mark}])*(?:"|\Z)
+             | [^\s'"{mark}] | {mark}\Z )+""",
+        re.VERBOSE | re.DOTALL,
+    )
+
+
+def pairs(dockerfile: Dockerfile, instruction: Instruction) -> tuple[Pair, ...]:
+    """The pairs of an ARG, ENV or LABEL, the legacy `ENV name value` included."""
+    joined = join(dockerfile.source.text, instruction.arguments, dockerfile.escape)
+    words = [found.span() for found in _word(dockerfile.escape).finditer(joined.text)]
+    if instruction.keyword != "ARG" and words:
+        first = joined.text[slice(*words[0])]
+        if "=" not in first:
+            return (_legacy(joined),)
+    return tuple(_pair(joined, start, end) for start, end in words)
+
+
+def _pair(joined: Joined, start: int, end: int) -> Pair:
+    text = joined.text[start:end]
+    name, equals, value = text.partition("=")
+    value_start = start + len(name) + 1
+    return Pair(
+        name=_unquoted(name),
+        value=value if equals else None,
+        span=joined.span(start, end),
+        name_span=joined.span(start, start + len(name)),
+        value_span=joined.span(value_start, end) if equals else None,
+    )
+
+
+def _legacy(joined: Joined) -> Pair:
+    text = joined.text
+    gap = _BLANK.search(text)
+    name_end, value_start = gap.span() if gap else (len(text), len(text))
+    return Pair(
+        name=_unquoted(text[:name_end]),
+        value=text[value_start:],
+        span=joined.span(0, len(text)),
+        name_span=joined.span(0, name_end),
+        value_span=joined.span(value_start, len(text)),
+    )
+
+
+def _unquoted(name: str) -> str:
+    return name.strip("\"'")
+
+
+def transfer(dockerfile: Dockerfile, instruction: Instruction) -> Transfer:
+    """What a COPY or ADD copies, in shell or exec form."""
+    items = words(dockerfile, instruction)
+    if not items:
+        return Transfer((), None)
+    return Transfer(items[:-1], items[-1])
+
+
+_JSON_WORD = re.compile(r'"((?:\\.|[^"\\])*)"')
+
+
+def words(dockerfile: Dockerfile, instruction: Instruction) -> tuple[Item, ...]:
+    """The words of an instruction that is not shell: COPY, ADD, EXPOSE, USER, VOLUME …"""
+    joined = join(dockerfile.source.text, instruction.arguments, dockerfile.escape)
+    if instruction.json is not None:
+        found = _JSON_WORD.finditer(joined.text)
+        return tuple(
+            Item(value, joined.span(*match.span(1)))
+            for value, match in zip(instruction.json, found, strict=False)
+        )
+    return tuple(
+        Item(match[0], joined.span(*match.span()))
+        for match in _word(dockerfile.escape).finditer(joined.text)
+    )
+
+
+def mounts(dockerfile: Dockerfile, instruction: Instruction) -> tuple[Mount, ...]:
+    """The mounts of a RUN."""
+    return tuple(_mount(dockerfile, flag) for flag in instruction.flags_named("mount"))
+
+
+_OPTION = re.compile(r"[^,]+")
+
+
+def _mount(dockerfile: Dockerfile, flag: Flag) -> Mount:
+    joined = join(dockerfile.source.text, flag.span, dockerfile.escape)
+    start = joined.text.find("=") + 1
+    options = []
+    for found in _OPTION.finditer(joined.text, start):
+        key, equals, value = found[0].strip("\"'").partition("=")
+        span = joined.span(*found.span())
+        options.append(MountOption(key.lower(), value if equals else None, span))
+    return Mount(tuple(options), flag.span)
