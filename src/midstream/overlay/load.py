@@ -1,0 +1,323 @@
+"""`overlays/<target>/overlay.yaml` to an `Overlay`: every mistake at its line, all at once."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from midstream import configuration
+from midstream.configuration import MISSING_KEY, ConfigurationError, Mistakes
+from midstream.diagnostic import Place, Rule
+from midstream.errors import UsageError
+from midstream.overlay.fragments import OVERLAYS, Fragments, inside
+from midstream.overlay.model import (
+    Overlay,
+    OverlayEdit,
+    Ship,
+    Value,
+)
+from midstream.overlay.releases import holds, is_range
+from midstream.overlay.sections import KEYS, SECTIONS, Layer
+from midstream.source import Source, Span
+from midstream.ubi.subject import PythonLayout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from midstream.configuration import Node, Record
+    from midstream.overlay.fragments import Folder
+
+BAD_EXTENDS = Rule(
+    "MS516",
+    "extends",
+    """\
+What `extends:` names can't be inherited from: it isn't there, or it leads back to this file.
+
+    extends: cuda                     # the overlay of another target, for the same release
+    extends: _shared/serving.yaml     # a file under overlays/
+
+Inherited edits are known by their `id`: an edit with the same `id` takes the other's place, and
+`drop_edits: {ID: WHY}` leaves one out.
+""",
+)
+NO_RANGE = Rule(
+    "MS510",
+    "no-release-range",
+    """\
+No overlay of the target is for this upstream release, or more than one is.
+
+`upstream: {releases: ">=0.33"}` in `overlays/<target>/overlay.yaml`, or in
+`overlays/<target>/<any name>/overlay.yaml`, says which releases an overlay is for (PEP 440).
+Two designs of one target stand in two folders whose ranges share no release.
+""",
+)
+RULES = (NO_RANGE, BAD_EXTENDS)
+
+_T = TypeVar("_T")
+
+
+class NoOverlay(UsageError):
+    """No overlay of the target is for this release, or more than one is."""
+
+
+def targets(folder: Folder) -> tuple[str, ...]:
+    """The targets that have an overlay."""
+    names = (name for name in folder.names(OVERLAYS) if not name.startswith(("_", ".")))
+    return tuple(name for name in names if _candidates(folder, name))
+
+
+def load_overlay(folder: Folder, target: str, release: str | None) -> Overlay:
+    """The overlay of a target that is for a release.
+
+    A release of None is a text that belongs to no release (`--dockerfile`): then the overlay in
+    the target's own folder is taken. Raises `NoOverlay` and `ConfigurationError`.
+    """
+    path = _choose(folder, target, release)
+    reader = _Reader(folder, target, release)
+    layers = reader.read_all(path)
+    overlay = _joined(target, layers)
+    found = [found for layer in layers for found in layer.root.mistakes.found]
+    if found or overlay is None:
+        raise ConfigurationError(layers[0].root.source, found)
+    return overlay
+
+
+# --- which file -----------------------------------------------------------------------------
+
+
+def _candidates(folder: Folder, target: str) -> tuple[str, ...]:
+    top = posixpath.join(OVERLAYS, target)
+    inner = [posixpath.join(top, name) for name in folder.names(top)]
+    paths = [posixpath.join(place, "overlay.yaml") for place in (top, *inner)]
+    return tuple(path for path in paths if folder.read(path) is not None)
+
+
+def _choose(folder: Folder, target: str, release: str | None) -> str:
+    paths = _candidates(folder, target)
+    if not paths:
+        known = ", ".join(f"`{name}`" for name in targets(folder))
+        advice = f"there are {known}" if known else "write overlays/<target>/overlay.yaml"
+        raise NoOverlay(f"no overlay for `{target}`", help=advice)
+    if release is None:
+        return paths[0]
+    ranges = {path: _range_of(_root(folder, path)) for path in paths}
+    fitting = [path for path, (text, _) in ranges.items() if holds(text, release)]
+    if len(fitting) != 1:
+        raise _no_range(target, release, ranges, fitting)
+    return fitting[0]
+
+
+def _root(folder: Folder, path: str) -> Node:
+    return configuration.load(Source.from_bytes(path, folder.read(path) or b""))[0]
+
+
+def _range_of(root: Node) -> tuple[str | None, Place]:
+    """The range an overlay is for. What is wrong with it is said when the file is read."""
+    mistakes = Mistakes(root.source)
+    values = {key.text(): value for key, value in _quiet(root, mistakes)}
+    if "upstream" in values and values["upstream"].is_mapping:
+        for key, value in _quiet(values["upstream"], mistakes):
+            if key.text() == "releases" and value.is_scalar and is_range(value.text()):
+                return value.text(), value.place
+    return None, Place(root.source, Span(0, 0))
+
+
+def _quiet(node: Node, mistakes: Mistakes) -> list[tuple[Node, Node]]:
+    return list(configuration.Node(node.raw, mistakes).entries())
+
+
+def _no_range(
+    target: str,
+    release: str,
+    ranges: Mapping[str, tuple[str | None, Place]],
+    fitting: list[str],
+) -> NoOverlay:
+    from midstream.diagnostic import Diagnostic, Severity
+
+    what = "every release" if fitting else "other releases"
+    shown = fitting or list(ranges)
+    found = tuple(
+        Diagnostic(
+            rule=NO_RANGE,
+            severity=Severity.ERROR,
+            message=f"this overlay is for `{ranges[path][0]}`"
+            if ranges[path][0]
+            else f"this overlay is for {what}",
+            source=ranges[path][1].source,
+            span=ranges[path][1].span,
+        )
+        for path in shown
+    )
+    listed = ", ".join(f"`{ranges[path][0] or 'every release'}` ({path})" for path in shown)
+    if fitting:
+        return NoOverlay(
+            f"{len(fitting)} overlays of `{target}` are for {release}: {listed}",
+            help="narrow `upstream: {releases: …}` so that one is left",
+            diagnostics=found,
+        )
+    return NoOverlay(
+        f"no overlay of `{target}` is for {release}; there are {listed}",
+        help=f"widen a range, or write overlays/{target}/<folder>/overlay.yaml for this release",
+        diagnostics=found,
+    )
+
+
+# --- reading --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    folder: Folder
+    target: str
+    release: str | None
+
+    def read_all(self, path: str) -> list[Layer]:
+        """The file and all that it extends, each once, the file itself first."""
+        layers: dict[str, Layer] = {}
+        self._read_into(layers, path, ())
+        return list(layers.values())
+
+    def _read_into(self, layers: dict[str, Layer], path: str, above: tuple[str, ...]) -> Layer:
+        if path in layers:
+            return layers[path]
+        layer = layers[path] = self._layer(path, is_top=not above)
+        named = layer.values.get("extends")
+        if named is not None:
+            for node in [named] if named.is_scalar else named.items():
+                other = self._extended(node, (*above, path))
+                if other is not None:
+                    layer.parents.append(self._read_into(layers, other, (*above, path)))
+        return layer
+
+    def _extended(self, node: Node, above: tuple[str, ...]) -> str | None:
+        path = self._extended_path(node)
+        if path is not None and path in above:
+            chain = " -> ".join((*above[above.index(path) :], path))
+            node.wrong(f"`extends` goes round in a circle: {chain}", rule=BAD_EXTENDS)
+            return None
+        return path
+
+    def _extended_path(self, node: Node) -> str | None:
+        name = node.text()
+        if name.endswith((".yaml", ".yml")):
+            path = inside(OVERLAYS, name)
+            if path is None or self.folder.read(path) is None:
+                node.wrong(f"there is no `{OVERLAYS}/{name}`", rule=BAD_EXTENDS)
+                return None
+            return path
+        try:
+            return _choose(self.folder, name, self.release)
+        except NoOverlay as error:
+            node.wrong(error.message, help=error.help, rule=BAD_EXTENDS)
+            return None
+
+    def _layer(self, path: str, *, is_top: bool) -> Layer:
+        root = _root(self.folder, path)
+        values = root.record(required=("target",) if is_top else (), optional=KEYS)
+        layer = Layer(root, path, values)
+        if is_top:
+            _check_target(values, self.target)
+        fragments = Fragments(self.folder, path, self.target)
+        for key, read in SECTIONS.items():
+            node = values.get(key)
+            if node is not None:
+                read(layer, node, fragments)
+        return layer
+
+
+def _check_target(values: Record, target: str) -> None:
+    node = values.get("target")
+    if node is not None and node.text() != target:
+        node.wrong(f"this is the overlay of `{target}`, since it stands in its folder")
+
+
+# --- joining --------------------------------------------------------------------------------
+
+
+def _joined(target: str, layers: list[Layer]) -> Overlay | None:
+    """The overlay that layers make, the nearest first: it wins over what it extends."""
+    top = layers[0]
+    platform = _first(layer.platform for layer in layers)
+    stage = _first(layer.stage for layer in layers)
+    _require(top, {"upstream": top.upstream, "platform": platform, "ship": stage})
+    edits = _edits_of(top)
+    if top.upstream is None or platform is None or stage is None:
+        return None
+    return Overlay(
+        target=target,
+        folder=posixpath.dirname(top.path),
+        upstream=top.upstream,
+        platform=platform,
+        ship=Ship(
+            stage,
+            _by_name(layer.args for layer in layers),
+            _first(layer.platforms for layer in layers) or (),
+        ),
+        sources=tuple(layer.root.source for layer in layers),
+        python=_first(layer.python for layer in layers) or PythonLayout(),
+        repositories=_once(value for layer in reversed(layers) for value in layer.repositories),
+        edits=tuple(edits.values()),
+        files=_by_name(layer.files for layer in layers),
+        facts=_by_name(layer.facts for layer in layers),
+        review=tuple(each for layer in reversed(layers) for each in layer.review),
+        promote=top.promote,
+        waivers=tuple(each for layer in reversed(layers) for each in layer.waivers),
+        labels=_by_name(layer.labels for layer in layers),
+        template=top.template,
+    )
+
+
+def _require(top: Layer, wanted: Mapping[str, object]) -> None:
+    for key, value in wanted.items():
+        if value is None and key != "ship" and key not in top.values:
+            top.root.mistakes.add(MISSING_KEY, f"`{key}` is missing", Span(0, 0))
+        if value is None and key == "ship":
+            at = top.values.get(key) or top.root
+            start = Span(at.span.start, at.span.start)
+            top.root.mistakes.add(MISSING_KEY, "`ship: {stage: …}` is missing", start)
+
+
+def _edits_of(layer: Layer) -> dict[str, OverlayEdit]:
+    """Its own edits, in the places of those that they replace, and those that it inherits."""
+    edits: dict[str, OverlayEdit] = {}
+    for parent in layer.parents:
+        for name, edit in _edits_of(parent).items():
+            if name in edits and edits[name] is not edit and not _answers(layer, name):
+                _two_parents(layer, edits[name], edit)
+            edits.setdefault(name, edit)
+    for name, key in layer.dropped.items():
+        if edits.pop(name, None) is None:
+            key.wrong(f"no edit `{name}` is inherited", rule=BAD_EXTENDS)
+    return edits | layer.edits
+
+
+def _answers(layer: Layer, name: str) -> bool:
+    return name in layer.edits or name in layer.dropped
+
+
+def _two_parents(layer: Layer, first: OverlayEdit, second: OverlayEdit) -> None:
+    node = layer.values.values["extends"]
+    layer.root.mistakes.add(
+        BAD_EXTENDS,
+        f"`{first.id}` is inherited from `{first.place.source.name}` and from "
+        f"`{second.place.source.name}`",
+        node.span,
+        help=f"write an edit `{first.id}` here, or leave it out with `drop_edits`",
+        also=Place(second.place.source, second.place.span, "the second one"),
+    )
+
+
+def _first(values: Iterable[_T | None]) -> _T | None:
+    return next((value for value in values if value is not None), None)
+
+
+def _by_name(layers: Iterable[Mapping[str, _T]]) -> dict[str, _T]:
+    joined: dict[str, _T] = {}
+    for layer in reversed(list(layers)):
+        joined.update(layer)
+    return joined
+
+
+def _once(values: Iterable[Value]) -> tuple[Value, ...]:
+    return tuple({value.text: value for value in values}.values())
