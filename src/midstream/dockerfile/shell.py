@@ -7,102 +7,240 @@ says so in `Script.doubts`, and nobody edits there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import re
 from typing import TYPE_CHECKING
 
+from midstream.diagnostic import Diagnostic, Rule, Severity
+from midstream.dockerfile.commands import (
+    SHELLS,
+    Assignment,
+    Block,
+    Command,
+    Doubt,
+    Read,
+    Redirection,
+    Script,
+    Text,
+    Word,
+)
+from midstream.dockerfile.joined import continuation, join
+from midstream.dockerfile.shell_reader import Reader
+
 if TYPE_CHECKING:
-    from midstream.dockerfile.model import Dockerfile, Instruction
-    from midstream.source import Span
+    from midstream.dockerfile.model import Dockerfile, Heredoc, Instruction
 
+__all__ = [
+    "RULES", "Assignment", "Block", "Command", "Doubt", "Read", "Redirection", "Script", "Word",
+    "called_scripts", "doubts_as_findings", "plain_text", "quote", "read_script", "read_text",
+]  # fmt: skip
 
-@dataclass(frozen=True, slots=True)
-class Word:
-    """One word of a command.
+NOT_UNDERSTOOD = Rule(
+    "MS140",
+    "shell-not-understood",
+    """\
+**What it says.** A part of a RUN can't be read for certain: a quote that the outer shell fills in,
+an `eval`, a construct that the grammar doesn't know.
 
-    `text` is as written, with line continuations inside it removed. `literal` is its value after
-    quote removal where that is known without running anything, else None (it holds a variable,
-    substitution or glob that the shell expands). Inside a `bash -c '…'` string or heredoc, the
-    span is still that of the characters in the Dockerfile.
-    """
+**Why it matters.** midstream changes nothing there, so whatever is Debian's in it stays.
 
-    span: Span
-    text: str
-    literal: str | None
+**The way out.** Replace the RUN with an edit in the overlay, or write the part more plainly.
+""",
+)
+RULES = (NOT_UNDERSTOOD,)
 
-    @property
-    def value(self) -> str:
-        """The literal value where it is known, else the text as written with outer quotes off."""
-        raise NotImplementedError
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """`NAME=value` before a command, or standing alone."""
-
-    name: str
-    value: Word
-    span: Span
-
-
-@dataclass(frozen=True, slots=True)
-class Redirection:
-    """`> file`, `2>&1`, `<<EOF` …; `target` is None for a heredoc."""
-
-    operator: str
-    target: Word | None
-    span: Span
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """One simple command.
-
-    `words` are all words, wrappers included. `name` is the program that does the work, without its
-    folder: `apt-get` in `sudo -E timeout 60 /usr/bin/apt-get update`; `arguments` are the words
-    after it. `wrappers` names what stands before: `("sudo", "timeout")`.
-    `span` covers assignments, words and redirections.
-    `before` and `after` are the operators that join it to its neighbours in the same list
-    (`&&`, `||`, `;`, `|`, newline as `\\n`) or "" at the start or end of that list.
-    `inside` is the path of constructs around it, outermost first: `("bash -c", "function
-    install_x", "if")`.
-    `removal` is the span whose deletion takes the command out of its list and leaves valid shell
-    that runs the other commands as before, or None where no such span exists (the only command of
-    a list, a condition, one side of a pipeline): replace it by `:` there.
-    `quoting` says how text put in its place must be written: "" in plain shell, "'" inside a
-    single-quoted string, '"' inside a double-quoted one.
-    """
-
-    span: Span
-    words: tuple[Word, ...]
-    name: str
-    arguments: tuple[Word, ...]
-    wrappers: tuple[str, ...]
-    assignments: tuple[Assignment, ...]
-    redirections: tuple[Redirection, ...]
-    before: str
-    after: str
-    inside: tuple[str, ...]
-    removal: Span | None
-    quoting: str
-
-
-@dataclass(frozen=True, slots=True)
-class Doubt:
-    """A place that can't be read for certain, and why."""
-
-    span: Span
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Script:
-    """All that one instruction runs, in the order of the text."""
-
-    commands: tuple[Command, ...]
-    doubts: tuple[Doubt, ...]
-    functions: tuple[str, ...] = ()
+_NOTHING = Script(())
 
 
 def read_script(dockerfile: Dockerfile, instruction: Instruction) -> Script:
-    """The commands of a RUN, CMD or ENTRYPOINT (or of the one that an ONBUILD carries)."""
-    raise NotImplementedError
+    """The commands of a RUN, CMD, ENTRYPOINT or HEALTHCHECK (or of what an ONBUILD carries)."""
+    instruction = instruction.trigger or instruction
+    if instruction.keyword not in ("RUN", "CMD", "ENTRYPOINT", "HEALTHCHECK"):
+        return _NOTHING
+    reader = Reader(dockerfile.source.text)
+    if instruction.json is not None:
+        reader.read_exec(_exec_words(dockerfile, instruction))
+        return reader.script()
+    text = shell_text(dockerfile, instruction)
+    if instruction.keyword == "HEALTHCHECK":
+        kind = re.match(r"\s*(NONE|CMD)\b", text.text, re.IGNORECASE)
+        skip = kind.end() if kind else 0
+        text = Text(text.text[skip:], text.at[skip:])
+    if instruction.heredocs:
+        _read_heredocs(reader, dockerfile, instruction, text)
+    else:
+        reader.read(text)
+    return reader.script()
+
+
+def shell_text(dockerfile: Dockerfile, instruction: Instruction) -> Text:
+    """What the shell gets, with the Dockerfile's own syntax masked in place, same length.
+
+    Comment lines, blank lines and line ends inside a continuation become blanks; a continuation
+    between two characters of one word stays `\\⏎`, which the shell joins as BuildKit does.
+    """
+    source = dockerfile.source.text
+    start, end = instruction.arguments.start, instruction.arguments.end
+    text = source[start:end]
+    if "\n" in text:
+        text = _masked(text, dockerfile.escape)
+    for heredoc in instruction.heredocs:
+        opened, closed = heredoc.opener.start - start, heredoc.opener.end - start
+        text = text[:opened] + " " * (closed - opened) + text[closed:]
+    return Text(text, range(start, end + 1))
+
+
+_BLANK_OR_COMMENT = re.compile(r"\s*(?:#|$)")
+
+
+def _masked(text: str, escape: str) -> str:
+    goes_on = continuation(escape)
+    parts: list[str] = []
+    lines = text.split("\n")
+    for number, whole in enumerate(lines):
+        line = whole.rstrip("\r")
+        last = number == len(lines) - 1
+        if number and _BLANK_OR_COMMENT.match(line):
+            parts.append(" " * (len(whole) + (not last)))
+            continue
+        mark = goes_on.search(line)
+        if mark is None or last:
+            parts.append(whole + ("" if last else " "))
+            continue
+        body = line[: mark.start()]
+        following = next((n for n in lines[number + 1 :] if not _BLANK_OR_COMMENT.match(n)), "")
+        glued = body[-1:].strip() and following[:1].strip()
+        blanks = len(whole) - len(body) + 1
+        parts.append(body + (" " * (blanks - 2) + "\\\n" if glued else " " * blanks))
+    return "".join(parts)
+
+
+def plain_text(dockerfile: Dockerfile, instruction: Instruction) -> str:
+    """The shell text as BuildKit hands it over: for `bash -n`. Heredocs follow the line."""
+    instruction = instruction.trigger or instruction
+    joined = join(dockerfile.source.text, instruction.arguments, dockerfile.escape).text
+    if not instruction.heredocs:
+        return joined
+    bodies = "".join(
+        dockerfile.text(each.body) + dockerfile.text(each.terminator)
+        for each in instruction.heredocs
+    )
+    if _is_only_heredoc(dockerfile, instruction):
+        return dockerfile.text(instruction.heredocs[0].body)
+    return f"{joined}\n{bodies}"
+
+
+def _is_only_heredoc(dockerfile: Dockerfile, instruction: Instruction) -> bool:
+    return not shell_text(dockerfile, instruction).text.strip()
+
+
+def _read_heredocs(
+    reader: Reader, dockerfile: Dockerfile, instruction: Instruction, text: Text
+) -> None:
+    """A heredoc alone is the script; one that a shell reads is too; all others are data."""
+    if not text.text.strip():
+        first = instruction.heredocs[0]
+        if _is_shell_script(dockerfile.text(first.body)):
+            reader.read(_body(dockerfile, first), kind="heredoc")
+        return
+    before = len(reader.commands)
+    reader.read(text)
+    takers = [c for c in reader.commands[before:] if c.name in SHELLS and not _has_script(c)]
+    if takers and len(instruction.heredocs) == 1:
+        reader.read(_body(dockerfile, instruction.heredocs[0]), kind=f"{takers[0].name} heredoc")
+
+
+def _has_script(command: Command) -> bool:
+    """Whether a shell was given something to run, so that its input is data."""
+    return any(
+        not word.text.startswith("-") or (word.text[1:2] != "-" and word.text.endswith("c"))
+        for word in command.arguments
+    )
+
+
+_SHEBANG = re.compile(r"\s*#!\s*(?:\S*/env\s+(?:-S\s+)?)?(\S+)")
+
+
+def _is_shell_script(body: str) -> bool:
+    found = _SHEBANG.match(body)
+    return found is None or found[1].rsplit("/", 1)[-1] in SHELLS
+
+
+def _body(dockerfile: Dockerfile, heredoc: Heredoc) -> Text:
+    text = dockerfile.text(heredoc.body)
+    if "\r" in text:
+        text = text.replace("\r", " ")
+    return Text(text, range(heredoc.body.start, heredoc.body.end + 1))
+
+
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
+_JSON_STRING = re.compile(r'"((?:\\.|[^"\\])*)"', re.DOTALL)
+_JSON_PART = re.compile(r"\\u[0-9a-fA-F]{4}|\\.|[^\\]", re.DOTALL)
+
+
+def _exec_words(dockerfile: Dockerfile, instruction: Instruction) -> list[Text]:
+    """The words of the exec form, each character with its place in the Dockerfile."""
+    joined = join(dockerfile.source.text, instruction.arguments, dockerfile.escape)
+    words = []
+    for found in _JSON_STRING.finditer(joined.text):
+        characters: list[str] = []
+        at: list[int] = []
+        for part in _JSON_PART.finditer(joined.text, *found.span(1)):
+            characters.append(json.loads(f'"{part[0]}"') if part[0][0] == "\\" else part[0])
+            at.append(joined.at(part.start()))
+        words.append(Text("".join(characters), [*at, joined.at(found.end(1))]))
+    return words
+
+
+def read_text(text: str, *, offset: int = 0) -> Script:
+    """The commands of shell text that stands alone, e.g. a script of the build context."""
+    reader = Reader(text)
+    reader.read(Text(text, range(offset, offset + len(text) + 1)))
+    return reader.script()
+
+
+_IN_DOUBLE = re.compile(r'([$`"\\])')
+
+
+def quote(text: str, quoting: str) -> str:
+    """Text as it must be written where a command stands whose `quoting` is this."""
+    if quoting == "'":
+        return text.replace("'", "'\\''")
+    if quoting == '"':
+        return _IN_DOUBLE.sub(r"\\\1", text)
+    if quoting == "json":
+        return json.dumps(text)[1:-1]
+    return text
+
+
+_INTERPRETERS = SHELLS | {"source", ".", "python", "python3"}
+_SCRIPT_NAME = re.compile(r"[\w./$\{\}-]*\.(?:sh|bash|py)")
+
+
+def called_scripts(script: Script) -> tuple[Word, ...]:
+    """The words that are script files run by path: `bash tools/x.sh`, `./x.sh`, `. ./env.sh`."""
+    found = []
+    for command in script.commands:
+        words = command.arguments if command.name in _INTERPRETERS else (command.program,)
+        plain = [w for w in words if w is not None and not w.text.startswith("-")]
+        if plain and _SCRIPT_NAME.fullmatch(plain[0].value):
+            found.append(plain[0])
+    return tuple(found)
+
+
+def doubts_as_findings(
+    dockerfile: Dockerfile, script: Script, *, context: str = ""
+) -> tuple[Diagnostic, ...]:
+    """A warning for each place that could not be read."""
+    return tuple(
+        Diagnostic(
+            rule=NOT_UNDERSTOOD,
+            severity=Severity.WARNING,
+            message=f"this part of the shell can't be read for certain: {doubt.why}",
+            source=dockerfile.source,
+            span=doubt.span,
+            help="nothing is changed there; replace the RUN with an edit if it holds Debian's",
+            context=context,
+        )
+        for doubt in script.doubts
+    )

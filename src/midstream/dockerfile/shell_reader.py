@@ -1,0 +1,593 @@
+"""Syntax trees to commands: who runs what, inside of what, and how it can be taken out."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from midstream.dockerfile.bash_tree import WORDS, Element, Statement, flattened, sequence, tree
+from midstream.dockerfile.commands import (
+    SHELLS,
+    Assignment,
+    Block,
+    Command,
+    Doubt,
+    Read,
+    Redirection,
+    Script,
+    Text,
+    Word,
+)
+from midstream.dockerfile.wrappers import unwrap
+from midstream.source import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tree_sitter import Node
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """Where a statement stands in its list."""
+
+    before: str = ""
+    after: str = ""
+    removal: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What is around a statement: constructs, quoting, and whether taking it out is allowed."""
+
+    blocks: tuple[Block, ...] = ()
+    quoting: str = ""
+    fixed: bool = False  # in a condition or pipeline nothing can be taken out
+
+
+_ALONE = _Slot()
+
+
+class Reader:
+    """Collects what is read from one instruction, piece by piece."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.commands: list[Command] = []
+        self.doubts: list[Doubt] = []
+        self.blocks: list[Block] = []
+        self.assignments: list[Assignment] = []
+        self.reads: list[Read] = []
+
+    def script(self) -> Script:
+        return Script(
+            commands=tuple(sorted(self.commands, key=lambda each: each.span.start)),
+            doubts=tuple(self.doubts),
+            blocks=tuple(self.blocks),
+            assignments=tuple(self.assignments),
+            reads=tuple(self.reads),
+        )
+
+    def read(self, text: Text, *, kind: str = "", around: _Around | None = None) -> None:
+        """Read shell text. `kind` names the construct that it is the inside of, if any."""
+        around = around or _Around()
+        if kind:
+            block = Block(kind, text.span(0, len(text.text)), None)
+            self.blocks.append(block)
+            around = replace(around, blocks=(*around.blocks, block))
+        _Walk(self, text).program(around)
+
+    def read_exec(self, words: Sequence[Text]) -> None:
+        """Read the exec form: the words of one command, nothing for a shell to expand."""
+        if not words:
+            return
+        plain = tuple(Word(w.span(0, len(w.text)), w.text, w.text) for w in words)
+        self.add(plain, (), (), _ALONE, _Around(quoting="json"))
+        found = unwrap(plain)
+        if found.name in SHELLS:
+            at = _script_argument(found.arguments)
+            if at is not None:
+                text = words[len(plain) - len(found.arguments) + at]
+                self.read(text, kind=f"{found.name} -c", around=_Around(quoting="json"))
+
+    def add(
+        self,
+        words: tuple[Word, ...],
+        assignments: tuple[Assignment, ...],
+        redirections: tuple[Redirection, ...],
+        slot: _Slot,
+        around: _Around,
+    ) -> Command:
+        found = unwrap(words)
+        spans = [each.span for each in words]
+        spans += [each.span for each in assignments]
+        spans += [each.span for each in redirections]
+        command = Command(
+            span=Span(min(s.start for s in spans), max(s.end for s in spans)),
+            words=words,
+            name=found.name,
+            program=found.program,
+            arguments=found.arguments,
+            wrappers=found.wrappers,
+            assignments=assignments,
+            redirections=redirections,
+            before=slot.before,
+            after=slot.after,
+            blocks=around.blocks,
+            removal=slot.removal,
+            quoting=around.quoting,
+        )
+        self.commands.append(command)
+        return command
+
+
+def _script_argument(arguments: Sequence[Word]) -> int | None:
+    """Which argument of a shell is the script: the one behind the options, where one is `-…c`."""
+    takes_script = False
+    skip = False
+    for at, word in enumerate(arguments):
+        if skip:
+            skip = False
+            continue
+        text = word.value
+        if text.startswith(("-", "+")) and len(text) > 1:
+            if text.startswith("--"):
+                continue
+            takes_script = takes_script or "c" in text
+            skip = text.endswith("o")
+            continue
+        return at if takes_script else None
+    return None
+
+
+class _Walk:
+    """One pass over the tree of one text."""
+
+    def __init__(self, reader: Reader, text: Text) -> None:
+        self.reader = reader
+        self.text = text
+        self.root, self.characters = tree(text.text)
+
+    # Places
+
+    def offsets(self, node: Node) -> tuple[int, int]:
+        return self.characters[node.start_byte], self.characters[node.end_byte]
+
+    def span(self, node: Node) -> Span:
+        return self.text.span(*self.offsets(node))
+
+    def slice(self, start: int, end: int) -> str:
+        return self.text.text[start:end]
+
+    # Structure
+
+    def program(self, around: _Around) -> None:
+        if self.root.has_error:
+            self._doubt_errors(self.root)
+        self.statements(self.root.children, around)
+
+    def _doubt_errors(self, root: Node) -> None:
+        waiting = [root]
+        while waiting:
+            node = waiting.pop()
+            if node.type == "ERROR" or node.is_missing:
+                why = (
+                    "the grammar doesn't know this" if node.type == "ERROR" else "a word is missing"
+                )
+                self.reader.doubts.append(Doubt(self.span(node), why))
+            elif node.has_error:
+                waiting.extend(node.children)
+
+    def statements(self, nodes: list[Node], around: _Around) -> None:
+        """Every statement of a sequence. ERROR nodes are looked into: what is read there counts."""
+        for node in nodes:
+            if node.type == "ERROR":
+                self.statements(node.children, replace(around, fixed=True))
+        found = sequence(nodes)
+        for at, statement in enumerate(found):
+            self._statement(found, at, statement, around)
+
+    def _statement(
+        self, found: list[Statement], at: int, statement: Statement, around: _Around
+    ) -> None:
+        elements = flattened(statement.node)
+        if len(elements) == 1:
+            slot = _Slot(
+                before=self._mark(found[at - 1].terminator) if at else "",
+                after=self._mark(statement.terminator) if at + 1 < len(found) else "",
+                removal=None if around.fixed else self._whole_removal(found, at),
+            )
+            self.visit(elements[0].node, slot, around)
+            return
+        for index, element in enumerate(elements):
+            removal = None if around.fixed else self._chain_removal(elements, index)
+            slot = _Slot(self._mark(element.before), self._mark(element.after), removal)
+            self.visit(element.node, slot, around)
+
+    def _mark(self, node: Node | None) -> str:
+        return node.type if node is not None else ""
+
+    def _whole_removal(self, found: list[Statement], at: int) -> Span | None:
+        """A statement of a `;` list goes with its terminator, if another one follows.
+
+        The last one stays: the list's status is its own, and the one before may fail.
+        """
+        terminator = found[at].terminator
+        if at + 1 >= len(found) or terminator is None or terminator.type == "&":
+            return None
+        start = self.offsets(found[at].node)[0]
+        return self._cut(start, self.offsets(found[at + 1].node)[0])
+
+    def _chain_removal(self, elements: list[Element], index: int) -> Span | None:
+        """An element goes where `true` in its place would change nothing for the others."""
+        element = elements[index]
+        after = self._mark(element.after)
+        if element.before is None:
+            if after != "&&":
+                return None
+            following = elements[index + 1].node
+            return self._cut(self.offsets(element.node)[0], self.offsets(following)[0])
+        if element.before.type != "&&":
+            return None
+        if element.after is not None:
+            # From operator to operator: the layout and comments between the others stay.
+            return self._cut(self.offsets(element.before)[0], self.offsets(element.after)[0])
+        end_before = self.offsets(elements[index - 1].node)[1]
+        return self._cut(end_before, self.offsets(element.node)[1])
+
+    def _cut(self, start: int, end: int) -> Span:
+        return Span(self.text.at[start], self.text.at[end - 1] + 1 if end else self.text.at[0])
+
+    # Statements
+
+    def visit(self, node: Node, slot: _Slot, around: _Around) -> None:
+        kind = node.type
+        if kind == "command":
+            self._command(node, (), slot, around)
+        elif kind == "redirected_statement":
+            self._redirected(node, slot, around)
+        elif kind == "pipeline":
+            self._pipeline(node, slot, around)
+        elif kind == "negated_command":
+            self._negated(node, slot, around)
+        elif kind in ("variable_assignment", "variable_assignments"):
+            self._assignments_alone(node, slot, around)
+        elif kind in _BLOCKS:
+            self._block(node, slot, around)
+        else:
+            self._plain(node, slot, around)
+
+    def _negated(self, node: Node, slot: _Slot, around: _Around) -> None:
+        for child in node.children[1:]:
+            for element in flattened(child):
+                self.visit(
+                    element.node, _Slot(slot.before, slot.after), replace(around, fixed=True)
+                )
+
+    def _block(self, node: Node, slot: _Slot, around: _Around) -> None:
+        kind = _BLOCKS.get(node.type, node.type)
+        if node.type == "function_definition":
+            name = node.child_by_field_name("name")
+            kind = f"function {self.slice(*self.offsets(name)) if name else ''}"
+        block = Block(kind, self.span(node), slot.removal)
+        self.reader.blocks.append(block)
+        inside = replace(around, blocks=(*around.blocks, block), fixed=False)
+        if node.type == "function_definition":
+            body = node.child_by_field_name("body")
+            if body is not None:
+                self.statements(body.children, inside)
+            return
+        self._branches(node, inside)
+
+    def _branches(self, node: Node, inside: _Around) -> None:
+        """Conditions and bodies of a construct, each read for itself."""
+        condition: list[Node] = []
+        body: list[Node] = []
+        for index, child in enumerate(node.children):
+            field = node.field_name_for_child(index)
+            if field == "condition":
+                condition.append(child)
+            elif child.type in ("do_group", "else_clause", "elif_clause", "case_item"):
+                self._branches(child, inside)
+            elif field in ("value", "variable") or child.type in WORDS:
+                self._look_inside(child, inside)
+            else:
+                body.append(child)
+        if node.type in ("for_statement", "select_statement"):
+            self._loop_variable(node)
+        if condition:
+            self.statements(condition, replace(inside, fixed=True))
+        self.statements(body, inside)
+
+    def _loop_variable(self, node: Node) -> None:
+        variable = node.child_by_field_name("variable")
+        if variable is None:
+            return
+        name = self.slice(*self.offsets(variable))
+        for value in self._words(node.children_by_field_name("value")):
+            self.reader.assignments.append(Assignment(name, value, value.span))
+        if not node.children_by_field_name("value"):
+            self.reader.assignments.append(Assignment(name, None, self.span(variable)))
+
+    def _pipeline(self, node: Node, slot: _Slot, around: _Around) -> None:
+        """The parts of a pipeline can't be taken out; where it stands in its list is kept."""
+        parts = [child for child in node.children if child.is_named and child.type != "comment"]
+        inside = replace(around, fixed=True)
+        block = Block("pipeline", self.span(node), slot.removal)
+        self.reader.blocks.append(block)
+        inside = replace(inside, blocks=(*around.blocks, block))
+        for at, part in enumerate(parts):
+            before = "|" if at else slot.before
+            after = "|" if at + 1 < len(parts) else slot.after
+            for element in flattened(part):
+                self.visit(element.node, _Slot(before, after), inside)
+
+    def _redirected(self, node: Node, slot: _Slot, around: _Around) -> None:
+        body = node.child_by_field_name("body")
+        redirects = [
+            child
+            for index, child in enumerate(node.children)
+            if node.field_name_for_child(index) == "redirect"
+        ]
+        if body is None:
+            redirections, extra = self._redirections(redirects, around)
+            if redirections:
+                self.reader.add(tuple(extra), (), tuple(redirections), slot, around)
+            return
+        if body.type == "command":
+            self._command(body, redirects, slot, around)
+            return
+        for redirect in redirects:
+            self._look_inside(redirect, around)
+        if body.type == "list":
+            # `a && b > f`: the redirection is the last one's.
+            elements = flattened(body)
+            for index, element in enumerate(elements):
+                removal = None if around.fixed else self._chain_removal(elements, index)
+                own = _Slot(self._mark(element.before), self._mark(element.after), removal)
+                last = index == len(elements) - 1
+                if last and element.node.type == "command":
+                    own = _Slot(own.before, slot.after, None)
+                    self._command(element.node, redirects, own, around)
+                else:
+                    self.visit(element.node, own, around)
+            return
+        self.visit(body, slot, around)
+
+    # Commands
+
+    def _command(self, node: Node, redirects: Sequence[Node], slot: _Slot, around: _Around) -> None:
+        words: list[Node] = []
+        own_redirects: list[Node] = []
+        assignments: list[Assignment] = []
+        for child in node.children:
+            if child.type == "command_name":
+                words += child.children or [child]
+            elif child.type == "variable_assignment":
+                assignments.append(self._assignment(child, around))
+            elif child.type.endswith("_redirect"):
+                own_redirects.append(child)
+            elif child.type != "comment":
+                words.append(child)
+        redirections, extra = self._redirections([*own_redirects, *redirects], around)
+        found = sorted(
+            [*self._words(words), *extra], key=lambda word: (word.span.start, word.span.end)
+        )
+        if not found:
+            return
+        command = self.reader.add(
+            tuple(found), tuple(assignments), tuple(redirections), slot, around
+        )
+        for each in words:
+            self._look_inside(each, around)
+        self._script_inside(command, around)
+
+    def _words(self, nodes: Sequence[Node]) -> list[Word]:
+        """Words, with those merged that touch: the grammar splits `$A-$B.zip` in two."""
+        spans: list[tuple[int, int]] = []
+        for node in nodes:
+            start, end = self.offsets(node)
+            if start == end:
+                continue
+            if spans and spans[-1][1] == start:
+                spans[-1] = (spans[-1][0], end)
+            else:
+                spans.append((start, end))
+        return [self._word(start, end) for start, end in spans]
+
+    def _word(self, start: int, end: int) -> Word:
+        text = self.slice(start, end)
+        text = text.replace("\\\n", "")
+        return Word(self.text.span(start, end), text, literal(text))
+
+    def _redirections(
+        self, nodes: Sequence[Node], around: _Around
+    ) -> tuple[list[Redirection], list[Word]]:
+        """The redirections, and the words that the grammar took for more of their targets."""
+        redirections: list[Redirection] = []
+        extra: list[Word] = []
+        for node in nodes:
+            if node.type == "heredoc_redirect":
+                redirections.append(Redirection("<<", None, self.span(node.children[0])))
+                nested = [
+                    child
+                    for index, child in enumerate(node.children)
+                    if node.field_name_for_child(index) == "redirect"
+                ]
+                more, words = self._redirections(nested, around)
+                redirections += more
+                arguments = node.children_by_field_name("argument")
+                extra += [*words, *self._words(arguments)]
+                continue
+            targets = self._words(
+                node.children_by_field_name("destination")
+                or [child for child in node.children if child.is_named and child.type in WORDS]
+            )
+            operator = "".join(child.type for child in node.children if not child.is_named) or "<<<"
+            target = targets[0] if targets else None
+            start = self.span(node).start
+            end = target.span.end if target else self.span(node).end
+            redirections.append(Redirection(operator, target, Span(start, end)))
+            extra += targets[1:]
+            self._look_inside(node, around)
+        return redirections, extra
+
+    def _assignment(self, node: Node, around: _Around) -> Assignment:
+        name = node.child_by_field_name("name")
+        value = node.child_by_field_name("value")
+        words = self._words([value]) if value is not None else []
+        found = Assignment(
+            name=self.slice(*self.offsets(name)) if name is not None else "",
+            value=words[0] if words else None,
+            span=self.span(node),
+        )
+        self.reader.assignments.append(found)
+        if value is not None:
+            self._look_inside(value, around)
+        return found
+
+    def _assignments_alone(self, node: Node, slot: _Slot, around: _Around) -> None:
+        nodes = node.children if node.type == "variable_assignments" else [node]
+        found = tuple(self._assignment(each, around) for each in nodes)
+        self.reader.add((), found, (), slot, around)
+
+    def _plain(self, node: Node, slot: _Slot, around: _Around) -> None:
+        """`export A=1`, `unset B`, `[ -f x ]`: words by blanks, since the grammar nests them."""
+        assignments = []
+        for child in node.children:
+            if child.type == "variable_assignment":
+                assignments.append(self._assignment(child, around))
+            else:
+                self._look_inside(child, around)
+        start, end = self.offsets(node)
+        words = tuple(
+            self._word(start + found.start(), start + found.end())
+            for found in _PLAIN_WORD.finditer(self.slice(start, end))
+        )
+        self.reader.add(words, (), (), slot, around)
+
+    def _look_inside(self, node: Node, around: _Around) -> None:
+        """Variables and substitutions inside a word."""
+        waiting = [node]
+        while waiting:
+            current = waiting.pop()
+            kind = current.type
+            if kind in ("command_substitution", "process_substitution"):
+                block = Block("$(…)", self.span(current), None)
+                self.reader.blocks.append(block)
+                inside = replace(around, blocks=(*around.blocks, block), fixed=False)
+                self.statements(current.children, inside)
+                continue
+            if kind in ("simple_expansion", "expansion"):
+                self._variable(current)
+            if current.child_count:
+                waiting.extend(reversed(current.children))
+
+    def _variable(self, node: Node) -> None:
+        name = next((child for child in node.children if child.type == "variable_name"), None)
+        if name is None:
+            return
+        text = self.slice(*self.offsets(node))
+        default = re.match(r"\$\{\w+:?[-+=]", text) is not None
+        found = Read(self.slice(*self.offsets(name)), self.span(node), default)
+        self.reader.reads.append(found)
+
+    # Scripts in words
+
+    def _script_inside(self, command: Command, around: _Around) -> None:
+        if command.name == "eval":
+            self.reader.doubts.append(Doubt(command.span, "`eval` runs what it puts together"))
+            return
+        if command.name not in SHELLS:
+            return
+        at = _script_argument(command.arguments)
+        if at is None:
+            return
+        word = command.arguments[at]
+        inner = self._inner_text(word)
+        if inner is None or around.quoting:
+            self.reader.doubts.append(
+                Doubt(word.span, f"the script of `{command.name} -c` is put together of parts")
+            )
+            return
+        quoting = self.source_character(word)
+        self.reader.read(
+            inner, kind=f"{command.name} -c", around=_Around(command.blocks, quoting=quoting)
+        )
+
+    def source_character(self, word: Word) -> str:
+        return self.reader.source[word.span.start]
+
+    def _inner_text(self, word: Word) -> Text | None:
+        """The script inside one quoted word, each character with its place."""
+        start = word.span.start - self.text.at[0] if isinstance(self.text.at, range) else None
+        if start is None:
+            start = next((i for i, at in enumerate(self.text.at) if at == word.span.start), 0)
+        end = start + (word.span.end - word.span.start)
+        raw = self.slice(start, end)
+        places = self.text.at[start : end + 1]
+        if len(raw) < 2 or raw[0] != raw[-1]:
+            return None
+        if raw[0] == "'" and "'" not in raw[1:-1]:
+            return Text(raw[1:-1], places[1:])
+        if raw[0] == '"' and _ONE_DOUBLE.fullmatch(raw):
+            return _unescaped(raw, places)
+        return None
+
+
+_BLOCKS = {
+    "if_statement": "if",
+    "for_statement": "for",
+    "c_style_for_statement": "for",
+    "while_statement": "while",
+    "case_statement": "case",
+    "compound_statement": "group",
+    "function_definition": "function",
+    "subshell": "subshell",
+}
+_PLAIN_WORD = re.compile(r"""(?:\\.|'[^']*'|"(?:\\.|[^"\\])*"|\$\([^)]*\)|[^\s'"\\])+""", re.DOTALL)
+_ONE_DOUBLE = re.compile(r'"(?:\\.|[^"\\])*"', re.DOTALL)
+
+
+def _unescaped(raw: str, places: Sequence[int]) -> Text:
+    """The inside of a double-quoted string as the inner shell gets it."""
+    characters: list[str] = []
+    at: list[int] = []
+    index = 1
+    while index < len(raw) - 1:
+        if raw[index] == "\\" and raw[index + 1] in '$`"\\':
+            characters.append(raw[index + 1])
+            at.append(places[index])
+            index += 2
+            continue
+        characters.append(raw[index])
+        at.append(places[index])
+        index += 1
+    return Text("".join(characters), [*at, places[len(raw) - 1]])
+
+
+_LITERAL_PART = re.compile(
+    r"""
+    \\(?P<escaped>.) | '(?P<single>[^']*)' | "(?P<double>(?:\\.|[^"\\$`])*)"
+    | (?P<plain>[^\\'"$`*?\[\]{}]+)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_DOUBLE_ESCAPE = re.compile(r'\\([$`"\\])')
+
+
+def literal(text: str) -> str | None:
+    """The value of a word after quote removal, or None where the shell has to expand something."""
+    parts: list[str] = []
+    at = 0
+    while at < len(text):
+        found = _LITERAL_PART.match(text, at)
+        if found is None:
+            return None
+        if found["double"] is not None:
+            parts.append(_DOUBLE_ESCAPE.sub(r"\1", found["double"]))
+        else:
+            parts.append(found["escaped"] or found["single"] or found["plain"] or "")
+        at = found.end()
+    return "".join(parts)
