@@ -171,11 +171,9 @@ class _Walk:
         waiting = [root]
         while waiting:
             node = waiting.pop()
-            if node.type == "ERROR" or node.is_missing:
-                why = (
-                    "the grammar doesn't know this" if node.type == "ERROR" else "a word is missing"
-                )
-                self.reader.doubts.append(Doubt(self.span(node), why))
+            # A MISSING node has no text: the grammar loses count of nested `fi`, and reads on right.
+            if node.type == "ERROR":
+                self.reader.doubts.append(Doubt(self.span(node), "the grammar doesn't know this"))
             elif node.has_error:
                 waiting.extend(node.children)
 
@@ -284,9 +282,12 @@ class _Walk:
         """Conditions and bodies of a construct, each read for itself."""
         condition: list[Node] = []
         body: list[Node] = []
+        # An `elif` has no field for its condition: it is what stands before `then`.
+        deciding = node.type == "elif_clause"
         for index, child in enumerate(node.children):
             field = node.field_name_for_child(index)
-            if field == "condition":
+            deciding = deciding and child.type != "then"
+            if field == "condition" or deciding:
                 condition.append(child)
             elif child.type in ("do_group", "else_clause", "elif_clause", "case_item"):
                 self._branches(child, inside)
