@@ -540,6 +540,8 @@ def refusal(reply: Reply, what: str, host: str, secrets: set[str]) -> MidstreamE
 def _kind(status: int, code: str, said: str) -> type[RegistryError]:
     if code == "TAG_EXPIRED":
         return Expired
+    if code == "MANIFEST_BLOB_UNKNOWN":  # said of a write, with 404 or 400
+        return NotAccepted
     if status in (409, 412) or "immutable" in f"{code.lower()} {said}":
         return Immutable
     if status == 403 and "quota" in said:
