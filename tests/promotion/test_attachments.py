@@ -427,7 +427,7 @@ def test_entries_that_are_none_are_passed_over(double: Double, staging: Side) ->
     image = images.image()
     double.load("a/src", image)
     double.has_referrers = False
-    entries = [7, {}, {"digest": "../../x"}, {"digest": 3}, {"digest": "sha256:zz"}]
+    entries: list[object] = [7, {}, {"digest": "../../x"}, {"digest": 3}, {"digest": "sha256:zz"}]
     broken = images.Artifact(
         images.OCI_INDEX, json.dumps({"mediaType": images.OCI_INDEX, "manifests": entries}).encode()
     )
