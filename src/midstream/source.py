@@ -8,7 +8,7 @@ surrogates (PEP 383) and go out as the bytes they were. Offsets count characters
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Self
 
@@ -52,7 +52,7 @@ class Source:
     """One file: the name people know it by, and its text, character for character."""
 
     name: str
-    text: str
+    text: str = field(repr=False)
 
     @classmethod
     def from_bytes(cls, name: str, data: bytes) -> Self:

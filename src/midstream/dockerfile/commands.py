@@ -79,6 +79,7 @@ class Command:
     that runs the other commands as if this one had succeeded, or None where no such span exists
     (the only command of a list, a condition, one side of a pipeline, the last of a `;` list):
     write `:` in its place there.
+    `next_start` is where the next one of its and-or list starts, if there is one.
     `quoting` says how text put in its place must be written: "" in plain shell, "'" inside a
     single-quoted string, '"' inside a double-quoted one, "json" in the exec form.
     """
@@ -96,6 +97,7 @@ class Command:
     blocks: tuple[Block, ...]
     removal: Span | None
     quoting: str
+    next_start: int | None = None
 
     @property
     def inside(self) -> tuple[str, ...]:

@@ -35,6 +35,7 @@ class _Slot:
     before: str = ""
     after: str = ""
     removal: Span | None = None
+    next_start: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,7 @@ class Reader:
             blocks=around.blocks,
             removal=slot.removal,
             quoting=around.quoting,
+            next_start=slot.next_start,
         )
         self.commands.append(command)
         return command
@@ -200,7 +202,12 @@ class _Walk:
             return
         for index, element in enumerate(elements):
             removal = None if around.fixed else self._chain_removal(elements, index)
-            slot = _Slot(self._mark(element.before), self._mark(element.after), removal)
+            slot = _Slot(
+                self._mark(element.before),
+                self._mark(element.after),
+                removal,
+                self.span(elements[index + 1].node).start if element.after is not None else None,
+            )
             self.visit(element.node, slot, around)
 
     def _mark(self, node: Node | None) -> str:

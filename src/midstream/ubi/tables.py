@@ -1,47 +1,72 @@
-"""The tables under `overlays/_shared`: platforms, packages and images, as values."""
+"""The tables under `overlays/_shared`: platforms, repositories, packages and images, as values."""
 
 from __future__ import annotations
 
+import difflib
+import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
+
+from midstream.configuration import load
+from midstream.diagnostic import Place, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from midstream.diagnostic import Place
+    from midstream.configuration import Node, Record
     from midstream.source import Source
+
+CONTRADICTION = Rule(
+    "MS570",
+    "contradicting-row",
+    """\
+**What it says.** A table under `overlays/_shared` says two things at once: a package that is
+dropped and has RPMs, an image that is kept and replaced, a repository that no file describes.
+
+**The way out.** Keep the one that is meant.
+""",
+)
+DUPLICATE_ROW = Rule(
+    "MS571",
+    "duplicate-row",
+    """\
+**What it says.** Two rows of a table are about the same name, so one of them never counts.
+
+**The way out.** Take one of them out.
+""",
+)
+RULES = (CONTRADICTION, DUPLICATE_ROW)
 
 
 @dataclass(frozen=True, slots=True)
 class Base:
     """A family of base images: `images` are globs on the reference without tag and digest.
 
-    `manager` is dnf or microdnf; `tools` the programs that are there from the start; `glibc` and
-    `python` their versions; `venv_lib64` and the like stay out: see assumptions.
+    `manager` is dnf or microdnf; `tools` the programs that are there from the start; `python` the
+    version of `python3`, or None.
     """
 
     name: str
     images: tuple[str, ...]
     manager: str
     tools: frozenset[str]
-    glibc: str
     python: str | None
-    repositories: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """A package repository: which shell commands enable it, per package manager.
+    """A package repository. `set_up` maps dnf and microdnf to the command that enables it.
 
-    `set_up` maps `dnf` and `microdnf` to the command that enables it (a chain with `&&`).
-    `needs` names repositories that must be enabled before.
+    `provides` are the names that package rows may use for it, its own included. `profiles` are the
+    policies that accept it.
     """
 
     name: str
     title: str
     set_up: Mapping[str, str]
-    needs: tuple[str, ...] = ()
-    profiles: tuple[str, ...] = ("community",)
+    provides: tuple[str, ...]
+    profiles: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +81,32 @@ class Platform:
     library_folder: str  # "/usr/lib64"
     bases: tuple[Base, ...]
     repositories: Mapping[str, Repository]
+    tool_packages: Mapping[str, str]  # the RPM that brings a program
 
     def base_for(self, image: str) -> Base | None:
         """The family an image reference belongs to, tag and digest aside."""
-        raise NotImplementedError
+        bare = without_tag(image)
+        for base in self.bases:
+            if any(glob(pattern).fullmatch(bare) for pattern in base.images):
+                return base
+            if any(":" in p and glob(p).fullmatch(image) for p in base.images):
+                return base
+        return None
+
+    def supplier(self, wanted: str, enabled: tuple[str, ...]) -> Repository | None:
+        """The first of the enabled repositories that carries what `wanted` names."""
+        for name in enabled:
+            repository = self.repositories.get(name)
+            if repository is not None and wanted in repository.provides:
+                return repository
+        return None
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
     """One row of packages.yaml. `rpms` may be empty: nothing needs to be installed here.
 
-    `repository` is the one that carries them (`ubi`, `crb`, `epel`, `rhel`, a vendor's name).
+    `repository` is `ubi`, `rhel`, `crb`, `epel` or a vendor's: see `Repository.provides`.
     """
 
     debian: str
@@ -78,23 +118,52 @@ class Package:
     place: Place
 
 
+_VARIABLE = re.compile(r"\$\{[^}]*\}|\$\w+")
+
+
 @dataclass(frozen=True)
 class PackageTable:
     """Debian name -> RPMs, for one platform. Names may hold `${VARIABLES}`."""
 
     rows: Mapping[str, Package] = field(default_factory=dict)
 
-    def find(self, name: str) -> Package | None:
-        """The row for a name as it stands in a Dockerfile, `:arch` and `=version` taken off.
+    @cached_property
+    def _by_shape(self) -> Mapping[str, Package]:
+        return {_shape(name): row for name, row in self.rows.items() if "$" in name}
 
-        `python${PYTHON_VERSION}-dev` finds `python${PYTHON_VERSION}-devel` whatever the variable
-        is called.
+    def find(self, name: str) -> Package | None:
+        """The row for a name as it stands in a Dockerfile.
+
+        `python${PYTHON_VERSION}-dev` finds its row whatever the variable is called, and
+        `rpms_for` gives the RPM's name with that same variable.
         """
-        raise NotImplementedError
+        row = self.rows.get(name)
+        if row is None and "$" in name:
+            row = self._by_shape.get(_shape(name))
+        return row
+
+    def rpms_for(self, row: Package, name: str) -> tuple[str, ...]:
+        """The RPMs of a row, with the variables as `name` writes them."""
+        written = _VARIABLE.findall(name)
+        if not written:
+            return row.rpms
+        named = _VARIABLE.findall(row.debian)
+        rpms = row.rpms
+        for table_name, own in zip(named, written, strict=False):
+            rpms = tuple(rpm.replace(table_name, own) for rpm in rpms)
+        return rpms
 
     def near(self, name: str) -> tuple[str, ...]:
         """Debian names of the table that look like `name`, best first."""
-        raise NotImplementedError
+        return tuple(difflib.get_close_matches(name, self.rows, n=3, cutoff=0.75))
+
+    def merged(self, extra: PackageTable) -> PackageTable:
+        """This table with the rows of another one over it."""
+        return PackageTable({**self.rows, **extra.rows})
+
+
+def _shape(name: str) -> str:
+    return _VARIABLE.sub("$", name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,20 +183,169 @@ class ImageTable:
     rules: tuple[ImageRule, ...] = ()
 
     def find(self, image: str) -> ImageRule | None:
-        """The first rule whose glob matches a reference."""
-        raise NotImplementedError
+        """The first rule whose glob matches a reference. A tag may be left out of the glob."""
+        for rule in self.rules:
+            expression = glob(rule.match)
+            if expression.fullmatch(image) or expression.fullmatch(without_tag(image)):
+                return rule
+        return None
 
 
-def read_platform(source: Source) -> Platform:
+def without_tag(image: str) -> str:
+    """`registry:5000/a/b:tag@sha256:…` without its tag and digest."""
+    bare = image.partition("@")[0]
+    folder, slash, name = bare.rpartition("/")
+    return f"{folder}{slash}{name.partition(':')[0]}"
+
+
+def glob(pattern: str) -> re.Pattern[str]:
+    """A glob as a regular expression: `*` stands for anything, a slash included."""
+    return re.compile(".*".join(re.escape(part) for part in pattern.split("*")), re.DOTALL)
+
+
+PROFILES = ("community", "redhat")
+
+
+def read_repositories(source: Source) -> dict[str, Repository]:
+    """`repositories.yaml`. Raises `ConfigurationError`."""
+    root, mistakes = load(source)
+    found = {}
+    for key, node in root.entries():
+        record = node.record(required=("title",), optional=("set_up", "provides", "profiles"))
+        set_up = {manager.text(): command.text() for manager, command in record.entries("set_up")}
+        name = key.text()
+        found[name] = Repository(
+            name=name,
+            title=record.text("title"),
+            set_up=set_up,
+            provides=(name, *record.texts("provides")),
+            profiles=record.texts("profiles") or ("community",),
+        )
+    mistakes.raise_if_any()
+    return found
+
+
+def read_platform(source: Source, repositories: Mapping[str, Repository]) -> Platform:
     """`platforms/<name>.yaml`. Raises `ConfigurationError`."""
-    raise NotImplementedError
+    root, mistakes = load(source)
+    required = ("name", "release", "glibc", "manylinux", "python", "library_folder", "bases")
+    record = root.record(required=required, optional=("tool_packages",))
+    platform = Platform(
+        name=record.text("name"),
+        release=record.text("release"),
+        glibc=record.text("glibc"),
+        manylinux=record.text("manylinux"),
+        python=record.text("python"),
+        library_folder=record.text("library_folder"),
+        bases=tuple(_base(key, node) for key, node in record.entries("bases")),
+        repositories=repositories,
+        tool_packages={k.text(): v.text() for k, v in record.entries("tool_packages")},
+    )
+    mistakes.raise_if_any()
+    return platform
 
 
-def read_packages(source: Source, platform: str) -> PackageTable:
-    """`packages.yaml`, for one platform. Raises `ConfigurationError` (MS570…)."""
-    raise NotImplementedError
+def _base(key: Node, node: Node) -> Base:
+    record = node.record(required=("images", "manager", "tools"), optional=("python", "source"))
+    manager = record.text("manager")
+    if manager not in ("dnf", "microdnf"):
+        node.wrong("`manager` is dnf or microdnf")
+    tools = record.get("tools")
+    return Base(
+        name=key.text(),
+        images=record.texts("images"),
+        manager=manager,
+        tools=frozenset(tools.text().split()) if tools is not None else frozenset(),
+        python=record.text("python") or None,
+    )
+
+
+def read_packages(
+    source: Source, platform: str, repositories: Mapping[str, Repository]
+) -> PackageTable:
+    """`packages.yaml`, for one platform. Raises `ConfigurationError`.
+
+    A row is `{rpm: …, from: ubi}`; `rpm10:` and `from10:` say where UBI 10 differs; `drop:` with
+    the reason stands for a package that nothing needs here.
+    """
+    root, mistakes = load(source)
+    rows: dict[str, Package] = {}
+    for key, node in root.entries():
+        row = _package(key, node, platform)
+        if row.repository not in _carried(repositories):
+            node.wrong(
+                f"no repository is called `{row.repository}`",
+                help="describe it in overlays/_shared/repositories.yaml",
+                rule=CONTRADICTION,
+            )
+        rows[row.debian] = row
+    mistakes.raise_if_any()
+    return PackageTable(rows)
+
+
+def _carried(repositories: Mapping[str, Repository]) -> frozenset[str]:
+    names = {name for each in repositories.values() for name in each.provides}
+    return frozenset((*names, "ubi"))
+
+
+_COLUMNS = ("rpm", "rpm10", "from", "from10", "drop", "evidence", "confidence", "note")
+
+
+def _package(key: Node, node: Node, platform: str) -> Package:
+    record = node.record(optional=_COLUMNS)
+    if "drop" in record and "rpm" in record:
+        node.wrong("`drop` and `rpm` exclude each other", rule=CONTRADICTION)
+    if "drop" not in record and "rpm" not in record:
+        node.wrong("give the row `rpm:`, or `drop:` with the reason", rule=CONTRADICTION)
+    newer = platform != "ubi9"
+    rpms = record.text("rpm10") if newer and "rpm10" in record else record.text("rpm")
+    repository = record.text("from10") if newer and "from10" in record else record.text("from")
+    return Package(
+        debian=key.text(),
+        rpms=tuple(rpms.split()),
+        repository=repository or "ubi",
+        evidence=record.text("evidence"),
+        confidence=record.text("confidence", "medium"),
+        note=record.text("drop") or record.text("note"),
+        place=key.place,
+    )
 
 
 def read_images(source: Source, platform: str) -> ImageTable:
     """`images.yaml`, for one platform. Raises `ConfigurationError`."""
-    raise NotImplementedError
+    root, mistakes = load(source)
+    rules = []
+    seen: dict[str, Node] = {}
+    for node in root.items():
+        record = node.record(required=("match", "why"), optional=("to", "keep", "profiles"))
+        match = record.text("match")
+        if match in seen:
+            mistakes.add(
+                DUPLICATE_ROW, f"`{match}` has two rows", node.span,
+                help="take one of them out", also=Place(source, seen[match].span, "the first one"),
+            )  # fmt: skip
+        seen[match] = node
+        rules.append(_image(record, match, platform))
+    mistakes.raise_if_any()
+    return ImageTable(tuple(rules))
+
+
+def _image(record: Record, match: str, platform: str) -> ImageRule:
+    kept = record.flag("keep")
+    to = record.get("to")
+    if kept == (to is not None):
+        record.node.wrong("give the row either `to:` or `keep: true`", rule=CONTRADICTION)
+    target: str | None = None
+    if to is not None and to.is_mapping:
+        target = to.record(optional=("ubi9", "ubi10")).text(platform) or None
+        if target is None:
+            to.wrong(f"there is no image for `{platform}`")
+    elif to is not None:
+        target = to.text()
+    return ImageRule(
+        match=match,
+        to=target,
+        why=record.text("why"),
+        profiles=record.texts("profiles") or PROFILES,
+        place=record.node.place,
+    )

@@ -1,0 +1,74 @@
+"""What each stage stands on: the base image at the end of its lineage, and its package manager."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from midstream.dockerfile.graph import Arrow
+    from midstream.ubi.subject import Subject
+    from midstream.ubi.tables import ImageRule
+
+
+@dataclass(frozen=True, slots=True)
+class Footing:
+    """`manager` is dnf or microdnf, or None where the stage keeps an image that isn't UBI, or
+    stands on nothing. `tools` are the programs that are there before the first instruction."""
+
+    image: str | None
+    manager: str | None
+    tools: frozenset[str]
+    kept: bool = False
+    sibling: bool = False
+
+
+NOTHING = Footing(None, None, frozenset())
+
+
+def survey(subject: Subject) -> Mapping[int, Footing]:
+    """The footing of every live stage, by the stage's index."""
+    return {
+        stage.index: footing(subject, subject.graph.root(stage.index))
+        for stage in subject.live_stages
+    }
+
+
+def footing(subject: Subject, root: Arrow) -> Footing:
+    """What an external base, as upstream names it, becomes."""
+    image = root.image
+    if image is None or image == "scratch":
+        return NOTHING
+    sibling = subject.siblings.get(image)
+    if sibling is not None:
+        return Footing(image, sibling.manager, sibling.tools, sibling=True)
+    base = subject.platform.base_for(image)
+    if base is not None:
+        return Footing(image, base.manager, base.tools)
+    rule = subject.images.find(image)
+    if rule is None:
+        return Footing(image, None, frozenset())
+    if rule.to is None:
+        return Footing(image, None, frozenset(), kept=True)
+    becomes = mapped(rule, image)
+    base = subject.platform.base_for(becomes)
+    if base is None:
+        return Footing(becomes, None, frozenset())
+    return Footing(becomes, base.manager, base.tools)
+
+
+def mapped(rule: ImageRule, image: str) -> str:
+    """What a row makes of an image: `{1}`, `{2}` … stand for what the stars of its glob matched.
+
+    `nvidia/cuda:*-ubuntu*` -> `nvidia/cuda:{1}-ubi9` makes `nvidia/cuda:13.0-ubi9` of
+    `nvidia/cuda:13.0-ubuntu22.04`.
+    """
+    to = rule.to or image
+    expression = "(.*?)".join(re.escape(part) for part in rule.match.split("*"))
+    found = re.fullmatch(expression, image, re.DOTALL)
+    for number, part in enumerate(found.groups() if found else (), start=1):
+        to = to.replace(f"{{{number}}}", part)
+    return to
