@@ -65,10 +65,10 @@ def parse(data: bytes, name: str) -> Snapshot:
     try:
         content = json.loads(data)
         repository, tags = content["repository"], content["tags"]
-        is_one = all(isinstance(each, str) for each in (repository, *tags, *tags.values()))
+        texts = [repository, *tags, *tags.values()]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        is_one = False
-    if not is_one:
+        repository, tags, texts = "", {}, [None]
+    if not all(isinstance(each, str) for each in texts):
         raise UsageError(
             f"`{name}` is no snapshot", help="`midstream promote snapshot REPO --json` makes one"
         )
