@@ -88,7 +88,7 @@ def _rewrite(subject: Subject, stage: Stage, arrow: Arrow) -> Outcome:
         return _finding(
             subject, stage, arrow.span, UNKNOWN_BASE,
             f"no UBI base is known for `{image}`",
-            "map it with `to:`, or keep it with `keep:` and a reason, in overlays/_shared/images.yaml",
+            "map it with `to:`, or `keep:` it with a reason, in overlays/_shared/images.yaml",
         )  # fmt: skip
     if rule.to is None:
         return Outcome()

@@ -173,7 +173,7 @@ class _Walk:
         waiting = [root]
         while waiting:
             node = waiting.pop()
-            # A MISSING node has no text: the grammar loses count of nested `fi`, and reads on right.
+            # A MISSING node has no text: the grammar loses count of nested `fi`, but reads on.
             if node.type == "ERROR":
                 self.reader.doubts.append(Doubt(self.span(node), "the grammar doesn't know this"))
             elif node.has_error:

@@ -37,6 +37,7 @@ class Sibling:
     environment: Mapping[str, str]
     tools: frozenset[str] = frozenset()
     users: frozenset[int] = frozenset()
+    repositories: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
