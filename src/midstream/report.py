@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from midstream.diagnostic import Diagnostic
     from midstream.errors import MidstreamError
@@ -44,6 +44,49 @@ def raw(data: bytes) -> None:
 def document(kind: str, content: dict[str, Any]) -> None:
     """The one JSON object that `--json` prints: `{"midstream": 1, "kind": …, …}`."""
     click.echo(json.dumps({"midstream": 1, "kind": kind, **content}, indent=2, sort_keys=False))
+
+
+def arriving(title: str, size: int) -> Callable[[int], None]:
+    """Show a download: a bar on a terminal, a line at its start and end in a log.
+
+    `size` is in bytes, 0 where it isn't known. What is given back is told of each piece's length;
+    an empty piece is the end.
+    """
+    if not sys.stderr.isatty():
+        return _logged(title, size)
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
+    progress = Progress(*columns, console=Console(stderr=True))
+    task = progress.add_task(visible(title), total=size or None)
+    progress.start()
+
+    def arrived(length: int) -> None:
+        progress.advance(task, length)
+        if not length:
+            progress.stop()
+
+    return arrived
+
+
+def _logged(title: str, size: int) -> Callable[[int], None]:
+    note(f"fetching {title} ({size / 1e6:.1f} MB)" if size else f"fetching {title}")
+    return lambda _length: None
+
+
+def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+    """Columns that line up, on stdout."""
+    lines = [header, *rows]
+    widths = [max(len(row[column]) for row in lines) for column in range(len(header))]
+    for row in lines:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        line("  ".join(cells).rstrip())
 
 
 def show_findings(found: Iterable[Diagnostic]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from midstream.errors import Exit, MidstreamError, UsageError
@@ -51,6 +52,23 @@ def write(path: Path, data: bytes) -> None:
         raise CannotWrite(
             f"can't write `{path}`: {_reason(error)}", help="the old file, if any, is unchanged"
         ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """The files below a folder, by paths with `/` between their parts."""
+
+    root: Path
+
+    def read(self, path: str) -> bytes | None:
+        """A file's bytes; None where there is none. Raises `CannotRead`."""
+        whole = self.root / path
+        return read(whole) if whole.is_file() else None
+
+    def names(self, folder: str) -> tuple[str, ...]:
+        """The names in a folder, sorted; none where there is no such folder."""
+        whole = self.root / folder
+        return tuple(sorted(each.name for each in whole.iterdir())) if whole.is_dir() else ()
 
 
 def cache_root() -> Path:

@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from midstream.conversions.dropping import drop
 from midstream.diagnostic import Diagnostic, Rule, Severity
+from midstream.dockerfile.dropping import drop
 from midstream.dockerfile.shell import quote
 from midstream.edit import Edit
 from midstream.source import Span

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from midstream.conversions.dropping import drop
 from midstream.dockerfile.arguments import pairs
+from midstream.dockerfile.dropping import drop
 from midstream.edit import Edit
 from midstream.source import Span
 from midstream.ubi.outcome import Outcome

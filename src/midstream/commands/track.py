@@ -1,0 +1,102 @@
+"""`midstream track`: lock an upstream release, and say what changed since the last one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from midstream import report
+from midstream.adapters import files
+from midstream.commands import workspace as at
+from midstream.diagnostic import Diagnostic, Severity
+from midstream.errors import Exit
+from midstream.source import Span
+from midstream.upstream.changes import Kind, compare
+from midstream.upstream.config import UNLISTED
+
+if TYPE_CHECKING:
+    from midstream.cli import Workspace
+    from midstream.upstream.changes import Change
+    from midstream.upstream.config import Project
+    from midstream.upstream.lock import Lock
+    from midstream.upstream.snapshot import Snapshot
+
+
+@click.command("track")
+@click.option("--release", metavar="V", help="This release; the newest one where none is named.")
+@click.option("--project", metavar="NAME", help="Of upstream/NAME.yaml, where there are several.")
+@click.option(
+    "--check", is_flag=True, help="Write nothing; exit with 1 where the lock would change."
+)
+@click.pass_obj
+def command(workspace: Workspace, release: str | None, project: str | None, check: bool) -> int:
+    """Lock an upstream release, and say which watched files changed since the last one."""
+    followed = at.project(workspace, project)
+    old = at.lock(workspace, followed.name)
+    snapshot = at.tracker(followed).release(release)
+    new = snapshot.lock
+    changes = compare(followed, old, new) if old else ()
+    found = unlisted(followed, snapshot)
+    if workspace.json:
+        report.document("track", _as_json(old, new, changes, found))
+    else:
+        _show(old, new, changes)
+    report.show_findings(found)
+    stale = old is None or old.as_bytes() != new.as_bytes()
+    if stale and not check:
+        files.write(at.lock_path(workspace, followed.name), new.as_bytes())
+    return Exit.FINDINGS if (stale and check) or (found and workspace.strict) else Exit.OK
+
+
+def unlisted(project: Project, snapshot: Snapshot) -> list[Diagnostic]:
+    """A finding for each of upstream's Dockerfiles that nobody has said a word about."""
+    return [
+        Diagnostic(
+            rule=UNLISTED,
+            severity=Severity.WARNING,
+            message=f"`{path}` is neither a target's nor ignored",
+            source=(source := snapshot.source(path)),
+            span=Span(0, min(len(source.line(1)), len(source.text))),
+            help=f"give it a target under `dockerfiles:` of {project.source.name}, or a reason "
+            "under `ignore:`",
+            context=snapshot.label,
+        )
+        for path in project.unlisted(snapshot.lock.files)
+    ]
+
+
+def _show(old: Lock | None, new: Lock, changes: tuple[Change, ...]) -> None:
+    label = f"{new.project} {new.release}"
+    if old is None:
+        report.line(f"{label}: {len(new.files)} files locked")
+    elif old.release == new.release and not changes:
+        report.line(f"{label}: nothing has changed")
+    else:
+        report.line(f"{new.project} {old.release} -> {new.release}: {_counted(changes)}")
+    for change in changes:
+        target = f"  [{change.target}]" if change.target else ""
+        was = f"  (was {change.was})" if change.was else ""
+        report.line(f"  {change.kind:8}{change.path}{was}{target}")
+
+
+def _counted(changes: tuple[Change, ...]) -> str:
+    counts = {kind: sum(change.kind is kind for change in changes) for kind in Kind}
+    said = ", ".join(f"{n} {kind}" for kind, n in counts.items() if n)
+    return f"{said or 'none'} of the watched files"
+
+
+def _as_json(
+    old: Lock | None, new: Lock, changes: tuple[Change, ...], found: list[Diagnostic]
+) -> dict[str, object]:
+    return {
+        "project": new.project,
+        "from": old.release if old else None,
+        "to": new.release,
+        "commit": new.commit,
+        "changes": [
+            {"kind": str(each.kind), "path": each.path, "was": each.was, "target": each.target}
+            for each in changes
+        ],
+        "findings": [report.finding_as_json(each) for each in found],
+    }

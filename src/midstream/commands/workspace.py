@@ -1,0 +1,68 @@
+"""What several commands need of the tree they run on: upstream's project, its lock, a tracker."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from midstream import report
+from midstream.adapters import files
+from midstream.adapters.index import PackageIndex
+from midstream.errors import UsageError
+from midstream.source import Source
+from midstream.upstream.config import FOLDER, Project, read_project
+from midstream.upstream.lock import Lock, read_lock
+from midstream.upstream.snapshot import Tracker
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from midstream.cli import Workspace
+
+
+def tree(workspace: Workspace) -> files.Tree:
+    return files.Tree(workspace.root)
+
+
+def projects(workspace: Workspace) -> tuple[Project, ...]:
+    """All of `upstream/*.yaml`. Raises `ConfigurationError`, and `UsageError` for none."""
+    folder = tree(workspace)
+    names = [name for name in folder.names(FOLDER) if name.endswith(".yaml")]
+    if not names:
+        raise UsageError(
+            f"there is no {FOLDER}/*.yaml in `{workspace.root}`",
+            help="run midstream in the root of an overlay tree, or name it with --root",
+        )
+    return tuple(read_project(_source(folder, f"{FOLDER}/{name}")) for name in names)
+
+
+def project(workspace: Workspace, name: str | None) -> Project:
+    """One project; the only one where none is named."""
+    found = projects(workspace)
+    if name is None and len(found) == 1:
+        return found[0]
+    for each in found:
+        if each.name == name:
+            return each
+    known = ", ".join(each.name for each in found)
+    raise UsageError(
+        f"no project `{name}`" if name else "there are several projects", help=f"known: {known}"
+    )
+
+
+def lock_path(workspace: Workspace, name: str) -> Path:
+    return workspace.root / FOLDER / f"{name}.lock.json"
+
+
+def lock(workspace: Workspace, name: str) -> Lock | None:
+    """What the project is locked to; None where it was never tracked. Raises `UnreadableLock`."""
+    path = f"{FOLDER}/{name}.lock.json"
+    data = tree(workspace).read(path)
+    return None if data is None else read_lock(Source.from_bytes(path, data))
+
+
+def tracker(of: Project) -> Tracker:
+    return Tracker(of, PackageIndex(), files.cache_root(), report.arriving)
+
+
+def _source(folder: files.Tree, path: str) -> Source:
+    return Source.from_bytes(path, folder.read(path) or b"")

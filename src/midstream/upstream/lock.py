@@ -1,0 +1,134 @@
+"""`upstream/<project>.lock.json`: what upstream was when it was last tracked.
+
+Every file has its git blob id, so that any source may deliver the bytes: a source release, a
+clone, a cache. Bytes with another id are refused.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from midstream.diagnostic import Diagnostic, Rule, Severity
+from midstream.errors import UsageError
+from midstream.source import Source, Span
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BAD_LOCK = Rule(
+    "MS550",
+    "unreadable-lock",
+    """\
+**What it says.** A lock file is no lock: truncated, edited by hand, from a newer midstream, or with
+git's conflict markers in it.
+
+**Why it matters.** The lock says which bytes are upstream's. Nothing is guessed from half of it.
+
+**The way out.** `git checkout` the file as it was, or write it anew: `midstream track`.
+""",
+)
+RULES = (BAD_LOCK,)
+
+VERSION = 1
+
+
+class UnreadableLock(UsageError):
+    """A lock that can't be used; the finding says where and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A source release as the index offers it. `size` is in bytes, 0 where it isn't said."""
+
+    name: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """Upstream at one release or commit.
+
+    `commit` is as the source says it, perhaps abbreviated, or empty. `date` is that of the commit
+    or the release, as RFC 3339 writes it. `files` maps paths to git blob ids.
+    """
+
+    project: str
+    release: str
+    commit: str
+    date: str
+    archive: Archive | None
+    files: Mapping[str, str]
+
+    def as_bytes(self) -> bytes:
+        content: dict[str, Any] = {
+            "midstream": VERSION,
+            "project": self.project,
+            "release": self.release,
+            "commit": self.commit,
+            "date": self.date,
+        }
+        if self.archive is not None:
+            archive = self.archive
+            content["archive"] = {
+                "name": archive.name, "sha256": archive.sha256, "size": archive.size
+            }  # fmt: skip
+        content["files"] = dict(sorted(self.files.items()))
+        return f"{json.dumps(content, indent=1)}\n".encode()
+
+
+def read_lock(source: Source) -> Lock:
+    """Raises `UnreadableLock`."""
+    content = read_json(source)
+    try:
+        archive = content.get("archive")
+        return Lock(
+            project=_text(content, "project"),
+            release=_text(content, "release"),
+            commit=_text(content, "commit"),
+            date=_text(content, "date"),
+            archive=archive and Archive(
+                _text(archive, "name"), _text(archive, "sha256"), int(archive["size"])
+            ),
+            files={path: _text(content["files"], path) for path in content["files"]},
+        )  # fmt: skip
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _unreadable(source, f"a value is missing or of another kind: {error}", 0) from None
+
+
+def read_json(source: Source) -> dict[str, Any]:
+    """The object in a lock of this version. Raises `UnreadableLock`."""
+    marks = source.text.find("<<<<<<< ")
+    if marks != -1:
+        raise _unreadable(source, "git's conflict markers are in it", marks)
+    try:
+        content = json.loads(source.text)
+    except json.JSONDecodeError as error:
+        raise _unreadable(source, f"not JSON: {error.msg}", error.pos) from None
+    except RecursionError:
+        raise _unreadable(source, "not a lock: nested too deeply", 0) from None
+    if not isinstance(content, dict) or content.get("midstream") != VERSION:
+        found = content.get("midstream") if isinstance(content, dict) else None
+        raise _unreadable(source, f"made for version {found!r} of the format, not {VERSION}", 0)
+    return content
+
+
+def _text(content: Mapping[str, Any], key: str) -> str:
+    value = content[key]
+    if not isinstance(value, str):
+        raise TypeError(f"`{key}` is no text")
+    return value
+
+
+def _unreadable(source: Source, message: str, at: int) -> UnreadableLock:
+    found = Diagnostic(
+        rule=BAD_LOCK,
+        severity=Severity.ERROR,
+        message=message,
+        source=source,
+        span=Span(min(at, len(source.text)), min(at + 1, len(source.text))),
+        help=f"git checkout -- {source.name}, or settle the conflict and run `midstream track`",
+    )
+    return UnreadableLock(f"can't use {source.name}", diagnostics=[found])
