@@ -7,6 +7,7 @@ import os
 import shlex
 import signal
 import subprocess
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 log = logging.getLogger(__name__)
+
+_running: set[subprocess.Popen[bytes]] = set()
+_running_lock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,8 @@ def run(
         )
     except (FileNotFoundError, PermissionError):
         raise ProgramMissing(command, "was not found; is it installed?") from None
+    with _running_lock:
+        _running.add(process)
     try:
         stdout, stderr = process.communicate(input, timeout=timeout)
     except subprocess.TimeoutExpired:
@@ -81,6 +87,9 @@ def run(
     except BaseException:
         end(process)
         raise
+    finally:
+        with _running_lock:
+            _running.discard(process)
     return Finished(tuple(command), process.returncode, stdout, stderr)
 
 
@@ -92,8 +101,22 @@ def check(done: Finished) -> bytes:
     return done.stdout
 
 
+def end_all() -> None:
+    """Kill whatever runs now, for any thread: an interrupt reaches only the main one.
+
+    Whoever waits for a program sees it ended by a signal, as an exit code below 0.
+    """
+    with _running_lock:
+        for process in _running:
+            _kill(process)
+
+
 def end(process: subprocess.Popen[bytes]) -> None:
     """Kill a program with everything it started, and reap it."""
+    _kill(process)
+    process.communicate()
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()

@@ -1,0 +1,214 @@
+"""skopeo, which copies images: one careful call, and its outcome as a value or a typed error.
+
+Neither outcome is proof. Exit 0 may have copied nothing, and exit 1 may have moved the tag: after
+any of the two, read the destination (facts measured with 1.9.3, read in the sources up to 1.22).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import tempfile
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from midstream.adapters import authfile, process
+from midstream.adapters.registry import DOCKER_LIST, OCI_INDEX, Endpoint
+from midstream.adapters.skopeo_errors import MisusedSkopeo, SkopeoFailed, SkopeoStopped, classify
+from midstream.errors import Exit, MidstreamError
+
+if TYPE_CHECKING:
+    from midstream.adapters.process import Finished
+
+OLDEST = (1, 9, 0)
+_VERSION = re.compile(rb"skopeo version (\d+)\.(\d+)(?:\.(\d+))?")
+_GRACE = 5.0  # seconds that skopeo has to end by itself at its deadline
+_TRUSTING = {"default": [{"type": "insecureAcceptAnything"}]}
+_PASSED_ON = (
+    "PATH", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+    "SSL_CERT_FILE", "SSL_CERT_DIR",
+)  # fmt: skip
+# `--format` of the list's own type: without it a failing PUT of an index is reported as
+# "Manifest list must be converted", whatever was wrong.
+_FORMATS = {OCI_INDEX: "oci", DOCKER_LIST: "v2s2"}
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One side of a copy. `reference` is a tag or a digest."""
+
+    endpoint: Endpoint
+    repository: str
+    reference: str
+
+    @property
+    def address(self) -> str:
+        """What skopeo is told; it looks up logins and dials by that."""
+        return self.endpoint.address or self.endpoint.host
+
+    @property
+    def name(self) -> str:
+        return f"{self.address}/{self.repository}"
+
+    @property
+    def argument(self) -> str:
+        return f"docker://{self.name}{'@' if ':' in self.reference else ':'}{self.reference}"
+
+
+class SkopeoTooOld(MidstreamError):
+    """It can't keep digests, or nobody has measured how it fails."""
+
+    exit_code = Exit.OUTSIDE
+
+
+@dataclass
+class Skopeo:
+    """Everything it reads is given to it: a policy, no registries.conf, a home of its own.
+
+    `policy` is a containers-policy.json(5); without one, images need no signature. Logins are
+    resolved here, for one repository at a time, and reach skopeo in files that only we may read.
+    With a `ca`, skopeo trusts that authority and the system's; the client, which reads all that
+    is proved, trusts the `ca` alone.
+    """
+
+    policy: Path | None = None
+    program: str = "skopeo"
+    timeout: float = 3600
+    _home: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
+    _secrets: set[str] = field(default_factory=set, repr=False)
+    _version: tuple[int, int, int] | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        with self._lock:
+            home, self._home = self._home, None
+        if home is not None:
+            home.cleanup()
+
+    def version_text(self) -> str:
+        """What `skopeo --version` prints. Raises as `process` does."""
+        done = process.run(self.program, "--version", timeout=30, env=self._environment(Path("/")))
+        return process.check(done).decode(errors="replace").strip()
+
+    def version(self) -> tuple[int, int, int]:
+        """Asked once. Raises `SkopeoTooOld`, and `ProgramMissing`."""
+        if self._version is None:
+            said = self.version_text()
+            found = _VERSION.search(said.encode())
+            if found is None:
+                raise SkopeoFailed("`skopeo --version` says nothing that is a version")
+            major, minor, patch = (int(each or 0) for each in found.groups())
+            if (major, minor, patch) < OLDEST:
+                wanted = ".".join(str(each) for each in OLDEST)
+                raise SkopeoTooOld(
+                    f"skopeo {major}.{minor}.{patch} is older than {wanted}",
+                    help="install a newer one; Debian 12 and RHEL 9 have it",
+                )
+            self._version = (major, minor, patch)
+        return self._version
+
+    def copy(self, source: Image, target: Image, media_type: str) -> None:
+        """Copy an image with all its platforms, every byte as it is.
+
+        `media_type` is the source manifest's. Raises the errors of `skopeo_errors`: a typed guess
+        at what went wrong. Whether the tag moved, only a read of it says.
+        """
+        self.version()
+        done = self._run(source, target, self._copy_command(source, target, media_type))
+        if done.exit_code or b"Usage:" in done.stdout:
+            # Until 1.17 a call with too many words prints its usage and ends with 0.
+            raise classify(done, (source, target), frozenset(self._secrets))
+
+    def _copy_command(self, source: Image, target: Image, media_type: str) -> list[str]:
+        home = self._folder()
+        chosen = ["--format", _FORMATS[media_type]] if media_type in _FORMATS else []
+        return [
+            self.program,
+            "--command-timeout", f"{self.timeout:g}s",
+            "--policy", str(self.policy or home / "policy.json"),
+            "--registries-conf", str(home / "registries.conf"),
+            "--registries.d", str(home / "registries.d"),
+            "--tmpdir", str(home / "tmp"),
+            "copy", "--all", "--preserve-digests", *chosen,
+            *self._side("src", source),
+            *self._side("dest", target),
+            "--retry-times", "0", "--quiet",
+            "--", source.argument, target.argument,
+        ]  # fmt: skip
+
+    def _side(self, name: str, image: Image) -> list[str]:
+        flags = [f"--{name}-authfile", str(self._logins(image))]
+        flags.append(f"--{name}-tls-verify={'false' if image.endpoint.plain else 'true'}")
+        if image.endpoint.ca is not None:
+            flags += [f"--{name}-cert-dir", str(self._certificates(image.endpoint.ca))]
+        return flags
+
+    def _run(self, source: Image, target: Image, command: list[str]) -> Finished:
+        env = self._environment(self._folder())
+        try:
+            done = process.run(*command, timeout=self.timeout + _GRACE, env=env)
+        except process.TimedOut:
+            said = b'level=fatal msg="context deadline exceeded"'
+            done = process.Finished(tuple(command), 1, b"", said)
+        if done.exit_code < 0:
+            raise SkopeoStopped(f"skopeo was stopped while it copied `{source.argument[9:]}`")
+        if done.exit_code and b"unknown flag" in done.stderr:
+            raise MisusedSkopeo(f"skopeo {self._version} does not know a flag of ours: {target}")
+        return done
+
+    def _environment(self, home: Path) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        return {**kept, "HOME": str(home), "LANG": "C", "TMPDIR": str(home / "tmp")}
+
+    def _folder(self) -> Path:
+        """A private home, made when it is first needed."""
+        with self._lock:
+            if self._home is None:
+                self._home = tempfile.TemporaryDirectory(prefix="midstream-skopeo-")
+                home = Path(self._home.name)
+                for name in ("tmp", "registries.d", "logins"):
+                    (home / name).mkdir(mode=0o700)
+                (home / "registries.conf").write_bytes(b"")
+                (home / "policy.json").write_text(json.dumps(_TRUSTING))
+            return Path(self._home.name)
+
+    def _logins(self, image: Image) -> Path:
+        """A file with the one login that this side needs, or with none."""
+        login = authfile.read(image.endpoint.authfile).credentials(image.address, image.repository)
+        entry = {}
+        if login:
+            self._secrets.update(login.secrets)
+            pair = f"{login.user}:{login.password}".encode()
+            entry = {"auth": base64.b64encode(pair).decode()}
+            if login.identity_token:
+                entry["identitytoken"] = login.identity_token
+        content = json.dumps({"auths": {image.address: entry} if entry else {}})
+        name = re.sub(r"[^a-z0-9.-]", "_", image.name)
+        path = self._folder() / "logins" / f"{name[-200:]}.json"
+        _write_private(path, content.encode())
+        return path
+
+    def _certificates(self, authority: Path) -> Path:
+        folder = self._folder() / "tmp" / f"ca-{abs(hash(authority))}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        _write_private(folder / "ca.crt", authority.read_bytes())
+        return folder
+
+
+def _write_private(path: Path, data: bytes) -> None:
+    """Whole, by a rename: another thread's skopeo may be about to read the old one."""
+    scratch = path.with_name(f".{path.name}.{threading.get_ident()}")
+    handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+    scratch.replace(path)
