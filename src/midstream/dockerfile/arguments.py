@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from midstream.dockerfile.joined import join
+from midstream.dockerfile.joined import SPACE, join
 
 if TYPE_CHECKING:
     from midstream.dockerfile.joined import Joined
@@ -87,11 +87,14 @@ _BLANK = re.compile(r"[\t\v\f\r ]+")
 
 @cache
 def _word(escape: str) -> re.Pattern[str]:
-    """A word as BuildKit's parseWords takes it: quotes and escapes hold blanks together."""
+    """A word of an ARG, ENV or LABEL (parseWords in BuildKit): quotes hold blanks together.
+
+    An escape takes the next character along, but not inside single quotes.
+    """
     mark = re.escape(escape)
     return re.compile(
-        rf"""(?: {mark}. | '(?:{mark}.|[^'{mark}])*(?:'|\Z) | "(?:{mark}.|[^"{mark}])*(?:"|\Z)
-             | [^\s'"{mark}] | {mark}\Z )+""",
+        rf"""(?: {mark}. | '[^']*(?:'|\Z) | "(?:{mark}.|[^"{mark}])*(?:"|{mark}?\Z)
+             | [^{SPACE}'"{mark}] | {mark}\Z )+""",
         re.VERBOSE | re.DOTALL,
     )
 
@@ -105,6 +108,17 @@ def pairs(dockerfile: Dockerfile, instruction: Instruction) -> tuple[Pair, ...]:
         if "=" not in first:
             return (_legacy(joined),)
     return tuple(_pair(joined, start, end) for start, end in words)
+
+
+def unreadable_pairs(text: str, escape: str) -> str | None:
+    """Why BuildKit can't read the pairs of an ENV or LABEL; None where it can."""
+    words = _word(escape).findall(text)
+    if not words:
+        return None
+    if "=" not in words[0]:
+        return None if _BLANK.search(text) else f"`{words[0]}` has no value"
+    bare = next((word for word in words if "=" not in word), None)
+    return f"`{bare}` has no `=`" if bare is not None else None
 
 
 def _pair(joined: Joined, start: int, end: int) -> Pair:
@@ -145,6 +159,7 @@ def transfer(dockerfile: Dockerfile, instruction: Instruction) -> Transfer:
     return Transfer(items[:-1], items[-1])
 
 
+_PLAIN = re.compile(r"[^\t\v\f\r ]+")
 _JSON_WORD = re.compile(r'"((?:\\.|[^"\\])*)"')
 
 
@@ -157,9 +172,9 @@ def words(dockerfile: Dockerfile, instruction: Instruction) -> tuple[Item, ...]:
             Item(value, joined.span(*match.span(1)))
             for value, match in zip(instruction.json, found, strict=False)
         )
+    # Quotes hold nothing together here: BuildKit splits these at every blank.
     return tuple(
-        Item(match[0], joined.span(*match.span()))
-        for match in _word(dockerfile.escape).finditer(joined.text)
+        Item(found[0], joined.span(*found.span())) for found in _PLAIN.finditer(joined.text)
     )
 
 

@@ -9,20 +9,27 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Words as BuildKit splits them: an escape takes the next character along, quotes and ${…} hold
-# blanks, and the blanks after `<<` belong to the word.
+# Words as BuildKit splits them: an escape takes the next character along, quotes hold blanks (but
+# ${…} doesn't), and the blanks after `<<` belong to the word.
 _WORD = re.compile(
-    r"""(?: \\. | '[^']*' | "(?:\\.|[^"\\])*" | \$\{[^}]*\} | <<\s* | [^\s'"\\] | \\\Z )+""",
+    r"""(?: \\. | '[^']*' | "(?:\\.|[^"\\])*" | <<\s* | [^\s'"\\] | \\\Z )+""",
     re.VERBOSE | re.DOTALL,
 )
 _BLANK = re.compile(r"\s+")
 _HEREDOC = re.compile(r"(\d*)<<(-?)\s*([^<]*)", re.DOTALL)
 _PART = re.compile(r"""\\(.)|'([^']*)'|"((?:\\.|[^"\\])*)"|([^\\'"]+)|\\\Z""", re.DOTALL)
+_LITERAL = re.compile(r"\\.|'[^']*'", re.DOTALL)
+# BuildKit expands the line to find its words, and sees no here-document at all on a line whose
+# variables it can't expand: `${X^^}`, `${X[@]}`, `${#X}`, `${!X}` and whatever else bash alone has.
+_REFUSED = re.compile(
+    r"\$\{(?:[{}:]|\Z|(?:\d+|[@*#?$!-]|[^\W\d]\w*)(?![}:+?#%/-])|[^\w@*#?$!{}:-])|\$\{[^}]*\Z"
+)
+_OPEN_BRACE = re.compile(r"\$\{[^}]*\Z")
 _ESCAPED = re.compile(r'\\(["$\\])')
 
 
 class UnreadableHeredoc(ValueError):
-    """A delimiter holds a quote that never closes."""
+    """A delimiter holds a quote or a brace that never closes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,8 @@ class Opener:
 
 def openers(line: str) -> list[Opener]:
     """The here-documents that a logical line opens, in order."""
+    if "${" in line and _REFUSED.search(_LITERAL.sub("", line)):
+        return []
     return [found for word, at in _words(line) if (found := _opener(word, at)) is not None]
 
 
@@ -78,6 +87,8 @@ def _opener(word: str, at: int) -> Opener | None:
 
 def _unquoted(text: str) -> str | None:
     """The delimiter without its quotes; None where it is more than one word."""
+    if _OPEN_BRACE.search(_LITERAL.sub("", text)):
+        raise UnreadableHeredoc(f"a brace in `<<{text}` never closes")
     parts = []
     at = 0
     while at < len(text):

@@ -9,7 +9,13 @@ from functools import cache
 
 from midstream.source import Span
 
-_COMMENT_OR_BLANK = re.compile(r"\s*(?:#|$)")
+SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
+    map(chr, range(0x2000, 0x200B))
+)
+"""What Go's `unicode.IsSpace` takes for white space: Python's `str.isspace` knows four more."""
+
+COMMENT_OR_BLANK = re.compile(rf"[{SPACE}]*(?:#|\Z)")
+"""A line that a continued instruction steps over."""
 
 
 @cache
@@ -57,10 +63,13 @@ class Joined:
 
 def join(text: str, span: Span, escape: str) -> Joined:
     """The part of a logical line that stands in `span`: continuations and comments taken out."""
+    goes_on = continuation(escape)
     line_end = text.find("\n", span.start, span.end)
     if line_end == -1:  # most are one line
-        return Joined(text[span.start : span.end], ((span.start, span.end),))
-    goes_on = continuation(escape)
+        line = text[span.start : span.end]
+        mark = goes_on.search(line) if escape in line else None  # nothing follows: the file ends
+        end = span.start + (mark.start() if mark else len(line))
+        return Joined(text[span.start : end], ((span.start, end),))
     pieces = []
     start = span.start
     first = True
@@ -68,7 +77,7 @@ def join(text: str, span: Span, escape: str) -> Joined:
         line_end = text.find("\n", start, span.end)
         next_start = span.end if line_end == -1 else line_end + 1
         line = text[start:next_start].rstrip("\r\n")
-        if first or not _COMMENT_OR_BLANK.match(line):
+        if first or not COMMENT_OR_BLANK.match(line):
             mark = goes_on.search(line)
             pieces.append((start, start + (mark.start() if mark else len(line))))
         first = False

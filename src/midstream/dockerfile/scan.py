@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from midstream.diagnostic import Diagnostic, Rule, Severity
+from midstream.dockerfile.arguments import unreadable_pairs
 from midstream.dockerfile.heredocs import UnreadableHeredoc, openers
-from midstream.dockerfile.joined import continuation, join
+from midstream.dockerfile.joined import SPACE, continuation, join
 from midstream.dockerfile.model import Dockerfile, Flag, Heredoc, Instruction, Stage
 from midstream.source import Span
 
@@ -103,9 +104,20 @@ NO_ARGUMENTS = Rule(
 **What it says.** An instruction stands alone, without arguments. BuildKit refuses the file.
 """,
 )
+BAD_ARGUMENTS = Rule(
+    "MS109",
+    "bad-arguments",
+    """\
+**What it says.** What stands behind the keyword is of no form that BuildKit takes: an ENV or LABEL
+with a word that has no `=`, or an exec form that holds something other than strings.
+
+**The way out.** Write `ENV name=value other=value`, and quote what holds blanks; write the exec
+form as `["program", "argument"]`.
+""",
+)
 RULES = (
     EMPTY, BINARY, NO_FROM, UNKNOWN_INSTRUCTION, UNTERMINATED, NO_IMAGE, BAD_DIRECTIVE,
-    DUPLICATE_STAGE, NO_ARGUMENTS,
+    DUPLICATE_STAGE, NO_ARGUMENTS, BAD_ARGUMENTS,
 )  # fmt: skip
 
 KEYWORDS = frozenset(
@@ -121,8 +133,16 @@ _WITH_HEREDOC = frozenset(("ADD", "COPY", "RUN"))
 _DIRECTIVES = frozenset(("check", "escape", "syntax"))
 _DIRECTIVE = re.compile(r"\s*#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*\Z")
 _KEYWORD_END = re.compile(r"[\t\v\f\r ]+")
-_FLAG_BEHIND = re.compile(r"\s*--")
-_WORD = re.compile(r"\S+")
+_FLAG_BEHIND = re.compile(r"[\t\v\f\r ]*--")
+_WORD = re.compile(r"[^\t\v\f\r ]+")
+_HEALTHCHECK = re.compile(rf"CMD[{SPACE}]+", re.IGNORECASE)
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")  # Python's reader takes NaN, Go's doesn't
+
+
+_JSON = json.JSONDecoder(parse_constant=_no_constant)
 
 
 def parse(source: Source) -> Dockerfile:
@@ -139,6 +159,18 @@ def parse(source: Source) -> Dockerfile:
         stages=stages,
         diagnostics=tuple(scanner.found),
     )
+
+
+def render(dockerfile: Dockerfile) -> str:
+    """The text again, put together of the instructions and of what lies between them."""
+    text = dockerfile.source.text
+    pieces = []
+    done = 0
+    for instruction in dockerfile.instructions:
+        span = instruction.span
+        pieces += [text[done : span.start], text[span.start : span.end]]
+        done = span.end
+    return "".join([*pieces, text[done:]])
 
 
 @dataclass
@@ -173,7 +205,7 @@ class _Scanner:
         while self.at < len(self.text):
             start, end = self._next_line()
             content = self.text[start:end]
-            stripped = content.lstrip()
+            stripped = content.lstrip(SPACE)
             if self.reading_directives:
                 self._directive(content, Span(start, end))
             if stripped and stripped[0] != "#":
@@ -213,26 +245,32 @@ class _Scanner:
         while open_ended and self.at < len(self.text):
             line_start, line_end = self._next_line()
             content = self.text[line_start:line_end]
-            stripped = content.lstrip()
+            stripped = content.lstrip(SPACE)
             if not stripped or stripped[0] == "#":
                 continue
             end = line_end
             open_ended = goes_on.search(content) is not None
         joined = join(self.text, Span(start, end), self.escape)
-        if joined.text.strip():
+        if joined.text.strip(SPACE):
             self.instructions.append(self._build(joined, first_line))
+            return
+        self.report(
+            UNKNOWN_INSTRUCTION, f"there is no instruction before this `{self.escape}`",
+            Span(start, end), "take the line out",
+        )  # fmt: skip
 
     def _build(self, joined: Joined, first_line: int, offset: int = 0) -> Instruction:
         """The instruction whose keyword stands at `offset` of a logical line."""
         line = joined.text
-        offset += len(line[offset:]) - len(line[offset:].lstrip())
-        gap = _KEYWORD_END.search(line, offset)
-        keyword_end = gap.start() if gap else len(line.rstrip())
+        offset += len(line[offset:]) - len(line[offset:].lstrip(SPACE))
+        line_end = len(line.rstrip(SPACE))
+        gap = _KEYWORD_END.search(line, offset, line_end)
+        keyword_end = gap.start() if gap else line_end
         keyword = line[offset:keyword_end].upper()
         keyword_span = joined.span(offset, keyword_end)
         flags, rest = _flags(joined, gap.end() if gap else len(line), self.escape)
-        rest += len(line[rest:]) - len(line[rest:].lstrip())
-        end = max(rest, len(line.rstrip()))
+        rest += len(line[rest:]) - len(line[rest:].lstrip(SPACE))
+        end = max(rest, line_end)
         trigger = None
         if keyword == "ONBUILD" and rest < end:
             trigger = self._build(joined, first_line, rest)
@@ -249,6 +287,13 @@ class _Scanner:
                 NO_ARGUMENTS, f"`{keyword}` has no arguments", keyword_span,
                 "say what it should do, or take the line out",
             )  # fmt: skip
+        if keyword in ("ENV", "LABEL") and (
+            problem := unreadable_pairs(line[rest:end], self.escape)
+        ):
+            self.report(
+                BAD_ARGUMENTS, problem, joined.span(rest, end),
+                f'write {keyword} name="value", with quotes around what holds blanks',
+            )  # fmt: skip
         return Instruction(
             keyword=keyword,
             span=Span(keyword_span.start, self.at),
@@ -259,9 +304,31 @@ class _Scanner:
             first_line=first_line,
             last_line=self.line,
             heredocs=heredocs,
-            json=_json(keyword, line[rest:end]) if keyword in _WITH_JSON else None,
+            json=self._json(keyword, joined, Span(rest, end)) if keyword in _WITH_JSON else None,
             trigger=trigger,
         )
+
+    def _json(self, keyword: str, joined: Joined, part: Span) -> tuple[str, ...] | None:
+        """The exec form, or None where BuildKit takes the text as shell form."""
+        value = joined.text[part.start : part.end]
+        if keyword == "HEALTHCHECK":
+            kind = _HEALTHCHECK.match(value)
+            if kind is None:
+                return None
+            value = value[kind.end() :]
+        if not value.startswith("["):
+            return None
+        try:  # what stands behind the closing bracket is ignored, as BuildKit ignores it
+            words, _ = _JSON.raw_decode(value)
+        except (ValueError, RecursionError):
+            return None
+        if all(isinstance(word, str) for word in words):
+            return tuple(words)
+        self.report(
+            BAD_ARGUMENTS, "an exec form may hold nothing but strings",
+            joined.span(part.start, part.end), 'write it as ["program", "argument"]',
+        )  # fmt: skip
+        return None
 
     def _heredocs(self, keyword: str, joined: Joined) -> tuple[Heredoc, ...]:
         if keyword not in _WITH_HEREDOC or "<<" not in joined.text:
@@ -270,7 +337,10 @@ class _Scanner:
             opened = openers(joined.text)
         except UnreadableHeredoc as error:
             self.report(
-                UNTERMINATED, str(error), joined.span(0, len(joined.text)), "close the quote"
+                UNTERMINATED,
+                str(error),
+                joined.span(0, len(joined.text)),
+                "close it, or write a plain word",
             )
             return ()
         read = []
@@ -326,7 +396,7 @@ def _flag_word(line: str, at: int, escape: str) -> tuple[str, int]:
     quote = ""
     while at < len(line):
         character = line[at]
-        if not quote and character.isspace():
+        if not quote and character in "\t\v\f\r ":
             break
         if character == escape:
             word.append(line[at + 1 : at + 2])
@@ -340,24 +410,6 @@ def _flag_word(line: str, at: int, escape: str) -> tuple[str, int]:
             word.append(character)
         at += 1
     return "".join(word), min(at, len(line))
-
-
-def _json(keyword: str, value: str) -> tuple[str, ...] | None:
-    """The exec form, or None where BuildKit takes the text as shell form."""
-    if keyword == "HEALTHCHECK":
-        kind, _, value = value.partition(" ")
-        if kind.upper() != "CMD":
-            return None
-        value = value.strip()
-    if not value.startswith("["):
-        return None
-    try:
-        words = json.loads(value)
-    except (ValueError, RecursionError):
-        return None
-    if isinstance(words, list) and all(isinstance(word, str) for word in words):
-        return tuple(words)
-    return None
 
 
 def _stages(scanner: _Scanner) -> tuple[Stage, ...]:

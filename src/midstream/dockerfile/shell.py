@@ -24,7 +24,7 @@ from midstream.dockerfile.commands import (
     Text,
     Word,
 )
-from midstream.dockerfile.joined import continuation, join
+from midstream.dockerfile.joined import COMMENT_OR_BLANK, continuation, join
 from midstream.dockerfile.shell_reader import Reader
 
 if TYPE_CHECKING:
@@ -90,9 +90,6 @@ def shell_text(dockerfile: Dockerfile, instruction: Instruction) -> Text:
     return Text(text, range(start, end + 1))
 
 
-_BLANK_OR_COMMENT = re.compile(r"\s*(?:#|$)")
-
-
 def _masked(text: str, escape: str) -> str:
     goes_on = continuation(escape)
     parts: list[str] = []
@@ -100,7 +97,7 @@ def _masked(text: str, escape: str) -> str:
     for number, whole in enumerate(lines):
         line = whole.rstrip("\r")
         last = number == len(lines) - 1
-        if number and _BLANK_OR_COMMENT.match(line):
+        if number and COMMENT_OR_BLANK.match(line):
             parts.append(" " * (len(whole) + (not last)))
             continue
         mark = goes_on.search(line)
@@ -108,7 +105,7 @@ def _masked(text: str, escape: str) -> str:
             parts.append(whole + ("" if last else " "))
             continue
         body = line[: mark.start()]
-        following = next((n for n in lines[number + 1 :] if not _BLANK_OR_COMMENT.match(n)), "")
+        following = next((n for n in lines[number + 1 :] if not COMMENT_OR_BLANK.match(n)), "")
         glued = body[-1:].strip() and following[:1].strip()
         blanks = len(whole) - len(body) + 1
         parts.append(body + (" " * (blanks - 2) + "\\\n" if glued else " " * blanks))
