@@ -1,0 +1,1 @@
+"""Dockerfiles for tests, and BuildKit's own parser as their judge."""
