@@ -32,7 +32,8 @@ NO_SUCH_STAGE = Rule(
     "MS121",
     "no-such-stage",
     """\
-**What it says.** A COPY --from or a mount names a stage by a number that no stage has.
+**What it says.** A COPY --from names a stage by a number that no stage has, or a mount names one
+by a number at all: BuildKit finds the stage of a mount by its name alone.
 
 **The way out.** Name the stage instead; a number changes whenever a stage is added above.
 """,
@@ -41,7 +42,7 @@ NO_VALUE = Rule(
     "MS122",
     "from-without-value",
     """\
-**What it says.** A FROM, COPY --from or mount holds a variable without a value.
+**What it says.** A FROM names nothing, since what it holds has no value.
 
 **Why it matters.** Which stage or image is meant can't be told, so neither can what the shipped
 stage needs.
@@ -49,7 +50,18 @@ stage needs.
 **The way out.** Give it a default with ARG before the first FROM, or a value under `ship: args:`.
 """,
 )
-RULES = (CIRCLE, NO_SUCH_STAGE, NO_VALUE)
+VARIABLE = Rule(
+    "MS123",
+    "variable-in-copy-from",
+    """\
+**What it says.** A COPY --from or a mount names its stage with a variable.
+
+**Why it matters.** BuildKit fills in variables in FROM alone, and refuses them here.
+
+**The way out.** Give the stage a name of its own: `FROM name-${X} AS source`, and copy from that.
+""",
+)
+RULES = (CIRCLE, NO_SUCH_STAGE, NO_VALUE, VARIABLE)
 
 
 class Need(StrEnum):
@@ -143,17 +155,28 @@ class Graph:
 
     def _dangling(self) -> Iterator[Diagnostic]:
         for arrow in self.arrows:
-            if arrow.unresolved and not (arrow.image or arrow.target is not None):
+            if arrow.need is not Need.BASE:
+                yield from self._dangling_import(arrow)
+            elif not arrow.image and arrow.target is None:
+                what = f"`{arrow.unresolved[0]}` has no value" if arrow.unresolved else "no image"
+                name = arrow.unresolved[0] if arrow.unresolved else "NAME"
                 yield self._finding(
-                    arrow, NO_VALUE,
-                    f"`{arrow.unresolved[0]}` has no value in `{arrow.reference}`",
-                    f"give it a default: ARG {arrow.unresolved[0]}=… before the first FROM",
+                    arrow, NO_VALUE, f"{what} in `{arrow.reference}`",
+                    f"give it a default: ARG {name}=… before the first FROM",
                 )  # fmt: skip
-            elif arrow.need is not Need.BASE and arrow.target is None and _is_number(arrow.image):
-                yield self._finding(
-                    arrow, NO_SUCH_STAGE, f"there is no stage number {arrow.image}",
-                    "name the stage instead of counting",
-                )  # fmt: skip
+
+    def _dangling_import(self, arrow: Arrow) -> Iterator[Diagnostic]:
+        if "$" in arrow.reference:
+            yield self._finding(
+                arrow, VARIABLE, f"BuildKit fills in no variable in `{arrow.reference}`",
+                f"write FROM {arrow.reference} AS <name> above, and use that name",
+            )  # fmt: skip
+        elif arrow.target is None and arrow.image is not None and arrow.image.isdecimal():
+            lack = f"there is no stage number {arrow.image}"
+            if arrow.need is Need.MOUNT:
+                lack = f"a mount can't name a stage by its number, as `{arrow.image}` does"
+            advice = "give the stage a name with AS, and use that"
+            yield self._finding(arrow, NO_SUCH_STAGE, lack, advice)
 
     def _circles(self) -> Iterator[Diagnostic]:
         done: set[int] = set()
@@ -207,10 +230,6 @@ def _path(came_by: Mapping[int, Arrow], last: Arrow, start: int) -> list[Arrow]:
     return path
 
 
-def _is_number(text: str | None) -> bool:
-    return text is not None and text.isdecimal()
-
-
 def build_graph(
     dockerfile: Dockerfile,
     arguments: Mapping[str, str] | None = None,
@@ -258,7 +277,8 @@ def _imports(
             expanded = expand(reference, scope.at(outer), dockerfile.escape)
             name = expanded.text.lower()
             target = names.get(name)
-            if target is None and name.isdecimal() and int(name) < len(dockerfile.stages):
+            counted = need is Need.COPY and name.isdecimal()
+            if target is None and counted and int(name) < len(dockerfile.stages):
                 target = int(name)
             yield Arrow(
                 stage=stage.index,

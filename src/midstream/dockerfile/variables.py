@@ -193,7 +193,8 @@ class _Lexer:
             return word if is_set else ""
         if operator == "?":
             if not is_set:
-                raise _BadSubstitution(f"{name}: {word or 'is not allowed to be unset'}")
+                lack = "unset" if value is None else "empty"
+                raise _BadSubstitution(f"{name}: {word or f'is not allowed to be {lack}'}")
             return value or ""
         return self._trimmed(name, operator, word)
 
@@ -202,11 +203,11 @@ class _Lexer:
         greedy = word.startswith(operator)
         expression = pattern_as_regex(word[1:] if greedy else word, greedy=greedy)
         if operator == "#":
-            found = re.match(expression, value, re.DOTALL)
+            found = re.match(expression, value)
             return value[found.end() :] if found else value
         # The shortest suffix is the one that starts last.
         starts = range(len(value) + 1) if greedy else range(len(value), -1, -1)
-        compiled = re.compile(expression, re.DOTALL)
+        compiled = re.compile(expression)
         at = next((at for at in starts if compiled.fullmatch(value, at)), None)
         return value if at is None else value[:at]
 
@@ -217,43 +218,54 @@ class _Lexer:
         replacement = self.until("}", raw_escapes=True)
         expression = pattern_as_regex(pattern, greedy=True)
         value = self._value(name)
-        if not pattern:
-            return value
         return re.sub(expression, lambda _: replacement, value, count=0 if every else 1)
 
 
+_PATTERN = re.compile(
+    r"(?P<star>\*)|(?P<any>\?)|\\(?P<ours>[}/])|\\(?P<escaped>[*?\\])|(?P<plain>[^*?\\])",
+    re.DOTALL,
+)
+
+
 def pattern_as_regex(pattern: str, *, greedy: bool) -> str:
-    """A shell pattern (`*`, `?`, escapes) as a regular expression."""
+    """A shell pattern (`*`, `?`, escapes, no brackets) as a regular expression.
+
+    Only `*`, `?`, the escape itself and what ends the pattern may be escaped.
+    """
     parts = []
     at = 0
     while at < len(pattern):
-        character = pattern[at]
-        if character == "*":
+        found = _PATTERN.match(pattern, at)
+        if found is None:
+            raise _BadSubstitution(f"invalid escape in the pattern `{pattern}`")
+        if found["star"]:
             parts.append(".*" if greedy else ".*?")
-        elif character == "?":
+        elif found["any"]:
             parts.append(".")
-        elif character == "\\" and at + 1 < len(pattern):
-            at += 1
-            parts.append(re.escape(pattern[at]))
         else:
-            parts.append(re.escape(character))
-        at += 1
+            parts.append(re.escape(found["ours"] or found["escaped"] or found["plain"]))
+        at = found.end()
     return "".join(parts)
 
 
 @dataclass(slots=True)
 class _State:
-    """What is known at one point of a stage."""
+    """What is known at one point of a stage.
+
+    `env` is what the image keeps; `values` is what a RUN sees there: whichever of ARG and ENV
+    spoke last.
+    """
 
     env: dict[str, str] = field(default_factory=dict)
-    args: dict[str, str] = field(default_factory=dict)
+    values: dict[str, str] = field(default_factory=dict)
     declared: frozenset[str] = frozenset()
 
-    def values(self) -> dict[str, str]:
-        return {**self.args, **self.env}
-
     def copy(self) -> _State:
-        return _State(dict(self.env), dict(self.args), self.declared)
+        return _State(dict(self.env), dict(self.values), self.declared)
+
+    def inherited(self) -> _State:
+        """What a stage starts with that is FROM this one: the image's ENV is set once more."""
+        return _State(dict(self.env), {**self.values, **self.env}, self.declared)
 
 
 class Scope:
@@ -286,11 +298,11 @@ class Scope:
     @property
     def globals(self) -> Mapping[str, str]:
         """The values of the global ARGs, as FROM sees them."""
-        return self._globals.args
+        return self._globals.values
 
     def at(self, instruction: Instruction) -> Mapping[str, str]:
-        """Every variable with a value just before that instruction (ENV wins over ARG)."""
-        return self._before[instruction.span.start].values()
+        """Every variable with a value just before that instruction."""
+        return self._before[instruction.span.start].values
 
     def environment(self, stage: int) -> Mapping[str, str]:
         """The ENV at a stage's end, what it inherited included."""
@@ -302,11 +314,11 @@ class Scope:
 
     def expand_global(self, text: str) -> Expanded:
         """A text as a FROM would see it."""
-        return expand(text, self._globals.args, self._dockerfile.escape)
+        return expand(text, self._globals.values, self._dockerfile.escape)
 
     def _read_globals(self) -> None:
         given = {name: v for name, v in self._arguments.items() if name in PREDEFINED}
-        self._globals.args.update(given)
+        self._globals.values.update(given)
         for instruction in self._dockerfile.preamble:
             self._before[instruction.span.start] = self._globals.copy()
             if instruction.keyword == "ARG":
@@ -316,22 +328,30 @@ class Scope:
         image = self.expand_global(stage.image).text
         parent = names.get(image.lower())
         if parent is not None:
-            state = self._ends[parent].copy()
+            state = self._ends[parent].inherited()
+            for each in self._dockerfile.stages[parent].instructions:
+                if each.trigger is not None:
+                    self._apply(state, each.trigger)
         else:
             env = dict(self._inherited.get(image, {}))
-            state = _State(env, {}, frozenset(env))
+            state = _State(env, dict(env), frozenset(env))
         self._before[stage.origin.span.start] = self._globals
         shared = state.copy()
         for instruction in stage.instructions[1:]:
             self._before[instruction.span.start] = shared
-            if instruction.keyword == "ARG":
-                self._declare(state, instruction, self._globals.args)
-            elif instruction.keyword == "ENV":
-                self._set(state, instruction)
-            else:
-                continue
-            shared = state.copy()
+            if self._apply(state, instruction):
+                shared = state.copy()
         self._ends.append(state)
+
+    def _apply(self, state: _State, instruction: Instruction) -> bool:
+        """What an ARG or ENV changes; whether it is one."""
+        if instruction.keyword == "ARG":
+            self._declare(state, instruction, self._globals.values)
+        elif instruction.keyword == "ENV":
+            self._set(state, instruction)
+        else:
+            return False
+        return True
 
     def _declare(
         self, state: _State, instruction: Instruction, defaults: Mapping[str, str]
@@ -340,19 +360,22 @@ class Scope:
         for pair in pairs(self._dockerfile, instruction):
             names.add(pair.name)
             if pair.name in self._arguments:
-                state.args[pair.name] = self._arguments[pair.name]
+                state.values[pair.name] = self._arguments[pair.name]
             elif pair.value is not None:
-                values = state.values()
-                state.args[pair.name] = expand(pair.value, values, self._dockerfile.escape).text
+                state.values[pair.name] = self._expand(pair.value, state.values)
             elif pair.name in defaults:
-                state.args[pair.name] = defaults[pair.name]
+                state.values[pair.name] = defaults[pair.name]
         state.declared = frozenset(names)
 
     def _set(self, state: _State, instruction: Instruction) -> None:
-        values = state.values()  # as before the line: `ENV A=1 B=$A` doesn't see its own A
-        names = set(state.declared)
-        for pair in pairs(self._dockerfile, instruction):
-            names.add(pair.name)
-            text = expand(pair.value or "", values, self._dockerfile.escape).text
-            state.env[pair.name] = text
-        state.declared = frozenset(names)
+        # All as before the line: `ENV A=1 B=$A` doesn't see its own A.
+        found = {
+            self._expand(pair.name, state.values): self._expand(pair.value or "", state.values)
+            for pair in pairs(self._dockerfile, instruction)
+        }
+        state.env.update(found)
+        state.values.update(found)
+        state.declared |= found.keys()
+
+    def _expand(self, text: str, values: Mapping[str, str]) -> str:
+        return expand(text, values, self._dockerfile.escape).text
