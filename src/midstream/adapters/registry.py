@@ -1,6 +1,7 @@
 """A registry, over the OCI distribution API: what skopeo can't say, and what has to be quick.
 
-Nothing is retried here, and no answer is believed: bytes are hashed. The caller owns retries.
+No answer is believed: bytes are hashed. Nothing is retried here by itself; who wants that, or a
+pace, hands in `around`, which every request goes through.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import hashlib
 import json
 import re
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from urllib.parse import quote, urlencode
@@ -37,6 +39,7 @@ _ALGORITHMS = {"sha256": 64, "sha512": 128}
 _CHALLENGE = re.compile(r'([A-Za-z]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 
 Action = Literal["pull", "pull,push"]
+Around = Callable[[Callable[[], Reply]], Reply]
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +193,11 @@ class Registry:
     `repository` is a path without the host; `reference` is a tag or a digest.
     """
 
-    def __init__(self, endpoint: Endpoint, *, timeout: float = 30) -> None:
+    def __init__(
+        self, endpoint: Endpoint, *, timeout: float = 30, around: Around | None = None
+    ) -> None:
         self.endpoint = endpoint
+        self._around = around
         self._connections = Connections(timeout=timeout, ca=endpoint.ca)
         self._keys = _Keys(endpoint, self._connections)
 
@@ -384,6 +390,22 @@ class Registry:
         *,
         what: str,
         body: bytes | None = None,
+    ) -> Reply:
+        def ask() -> Reply:
+            return self._send_once(method, url, repository, headers, limit, what=what, body=body)
+
+        return self._around(ask) if self._around else ask()
+
+    def _send_once(
+        self,
+        method: str,
+        url: Url,
+        repository: str,
+        headers: Mapping[str, str],
+        limit: int,
+        *,
+        what: str,
+        body: bytes | None,
     ) -> Reply:
         """Ask with what authorization is known; on a 401, once more with what it asks for."""
         action: Action = "pull" if method in ("GET", "HEAD") else "pull,push"
