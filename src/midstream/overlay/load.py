@@ -253,6 +253,7 @@ def _joined(target: str, layers: list[Layer]) -> Overlay | None:
             stage,
             _by_name(layer.args for layer in layers),
             _first(layer.platforms for layer in layers) or (),
+            _by_name(layer.set_aside for layer in layers),
         ),
         sources=tuple(layer.root.source for layer in layers),
         python=_first(layer.python for layer in layers) or PythonLayout(),

@@ -156,12 +156,23 @@ class ShipArgument:
 
 
 @dataclass(frozen=True, slots=True)
+class SetAside:
+    """A build argument of upstream's release that ours is built without, and why."""
+
+    name: str
+    why: str
+    place: Place = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Ship:
-    """What is built: a stage, the arguments, and the platforms (`linux/amd64`)."""
+    """What is built: a stage, the arguments, and the platforms (`linux/amd64`). `set_aside` are
+    arguments of upstream's release build, by name or glob, that ours goes without."""
 
     stage: Value
     args: Mapping[str, ShipArgument] = field(default_factory=dict)
     platforms: tuple[Value, ...] = ()
+    set_aside: Mapping[str, SetAside] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

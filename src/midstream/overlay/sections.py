@@ -26,6 +26,7 @@ from midstream.overlay.model import (
     Replace,
     Review,
     Set,
+    SetAside,
     ShipArgument,
     Swap,
     Upstream,
@@ -95,6 +96,7 @@ class Layer:
     python: PythonLayout | None = None
     stage: Value | None = None
     args: dict[str, ShipArgument] = field(default_factory=dict)
+    set_aside: dict[str, SetAside] = field(default_factory=dict)
     platforms: tuple[Value, ...] | None = None
     repositories: tuple[Value, ...] = ()
     edits: dict[str, OverlayEdit] = field(default_factory=dict)
@@ -145,7 +147,7 @@ def _read_python(layer: Layer, node: Node, _fragments: Fragments) -> None:
 
 
 def _read_ship(layer: Layer, node: Node, _fragments: Fragments) -> None:
-    record = node.record(optional=("stage", "args", "platforms"))
+    record = node.record(optional=("stage", "args", "platforms", "set_aside"))
     stage, platforms = record.get("stage"), record.get("platforms")
     layer.stage = _value(stage) if stage else None
     layer.platforms = _values(platforms) if platforms else None
@@ -153,6 +155,14 @@ def _read_ship(layer: Layer, node: Node, _fragments: Fragments) -> None:
         argument = _ship_argument(key, value)
         if argument is not None:
             layer.args[argument.name] = argument
+    for key, value in record.entries("set_aside"):
+        layer.set_aside[key.text()] = _set_aside(key, value)
+
+
+def _set_aside(key: Node, node: Node) -> SetAside:
+    if node.is_null or not node.text().strip():
+        node.wrong("say why: `set_aside: {NAME: WHY}`", rule=MISSING_KEY)
+    return SetAside(key.text(), node.text(), key.place)
 
 
 def _ship_argument(key: Node, node: Node) -> ShipArgument | None:

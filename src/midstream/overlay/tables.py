@@ -1,0 +1,56 @@
+"""The tables of an overlay tree, read once for each platform."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from midstream.errors import UsageError
+from midstream.overlay.fragments import OVERLAYS
+from midstream.source import Source
+from midstream.ubi.tables import (
+    ImageTable,
+    PackageTable,
+    Platform,
+    read_images,
+    read_packages,
+    read_platform,
+    read_repositories,
+)
+
+if TYPE_CHECKING:
+    from midstream.overlay.fragments import Folder
+
+SHARED = f"{OVERLAYS}/_shared"
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    platform: Platform
+    packages: PackageTable
+    images: ImageTable
+
+
+def load_tables(folder: Folder, platform: str) -> Tables:
+    """The tables under `overlays/_shared`, for a platform.
+
+    Raises `ConfigurationError`, and `UsageError` where a file or the platform is missing.
+    """
+    repositories = read_repositories(_read(folder, f"{SHARED}/repositories.yaml"))
+    known = [name.removesuffix(".yaml") for name in folder.names(f"{SHARED}/platforms")]
+    if platform not in known:
+        raise UsageError(f"no platform `{platform}`", help=f"known: {', '.join(known) or 'none'}")
+    return Tables(
+        read_platform(_read(folder, f"{SHARED}/platforms/{platform}.yaml"), repositories),
+        read_packages(_read(folder, f"{SHARED}/packages.yaml"), platform, repositories),
+        read_images(_read(folder, f"{SHARED}/images.yaml"), platform),
+    )
+
+
+def _read(folder: Folder, path: str) -> Source:
+    data = folder.read(path)
+    if data is None:
+        raise UsageError(
+            f"there is no {path}", help="run midstream in the root of an overlay tree, or --root"
+        )
+    return Source.from_bytes(path, data)
