@@ -36,7 +36,7 @@ class Sibling:
     manager: str
     environment: Mapping[str, str]
     tools: frozenset[str] = frozenset()
-    users: frozenset[int] = frozenset()
+    users: frozenset[str] = frozenset()
     repositories: frozenset[str] = frozenset()
 
 

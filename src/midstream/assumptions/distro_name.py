@@ -1,0 +1,50 @@
+"""Ubuntu's or Debian's name in what is downloaded: the file is built for another system."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from midstream.assumptions.places import finding, occurrences
+from midstream.diagnostic import Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from midstream.diagnostic import Diagnostic
+    from midstream.ubi.subject import Subject
+
+NAME = "distro-name"
+
+OTHER_SYSTEM = Rule(
+    "MS305",
+    NAME,
+    """\
+**What it says.** A name of Ubuntu or Debian stands in a download, a path or a value: `Ubuntu24_04`,
+`ubuntu2204`, `jammy`.
+
+**Why it matters.** What is fetched under it was built against newer libraries, or is a Debian
+package. It may install and then fail when it is loaded.
+
+**The way out.** An edit with the EL name of the same file (`el9`, `rhel9`), or without it.
+""",
+)
+RULES = (OTHER_SYSTEM,)
+
+_CODENAMES = "bionic|focal|jammy|noble|plucky|bullseye|bookworm|trixie"
+_SYSTEM = re.compile(
+    rf"\bubuntu[-_]?\d\d[._]?\d\d\b|\bdebian[-_]?1\d\b|(?<![\w-])(?:{_CODENAMES})(?![\w-])",
+    re.IGNORECASE,
+)
+_WHERE = frozenset(("RUN", "ARG", "ENV", "ADD", "ONBUILD"))
+
+
+def check(subject: Subject) -> Iterator[Diagnostic]:
+    """Every such name in the live RUN, ARG, ENV and ADD."""
+    for stage, _, span in occurrences(subject, _SYSTEM, _WHERE):
+        name = subject.dockerfile.text(span)
+        yield finding(
+            subject, stage, OTHER_SYSTEM, span,
+            f"`{name}` names another system than {subject.platform.name}",
+            f"take the file for EL {subject.platform.release}, with an edit of the overlay",
+        )  # fmt: skip

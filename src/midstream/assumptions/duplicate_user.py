@@ -1,0 +1,88 @@
+"""A user created twice in one lineage: upstream's own and a fragment's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from midstream.assumptions.places import finding
+from midstream.diagnostic import Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from midstream.diagnostic import Diagnostic
+    from midstream.dockerfile.commands import Command
+    from midstream.ubi.subject import Subject
+
+NAME = "duplicate-user"
+
+TWICE = Rule(
+    "MS308",
+    NAME,
+    """\
+**What it says.** A user's name or number is created twice in one lineage.
+
+**Why it matters.** `useradd` fails for a name or number that is there ("already exists"); with
+`--non-unique` two users own one set of files.
+
+**The way out.** Take one of the two out: drop upstream's with an edit, or leave our fragment out.
+""",
+)
+RULES = (TWICE,)
+
+
+def check(subject: Subject) -> Iterator[Diagnostic]:
+    """The second creation of each user, in each lineage."""
+    for stage in subject.live_stages:
+        known = _inherited(subject, stage.index)
+        for instruction in stage.instructions:
+            for command in subject.script(instruction).commands:
+                for user in created(command):
+                    if user in known:
+                        yield finding(
+                            subject, stage, TWICE, command.span,
+                            f"the user `{user}` is there already",
+                            "take one of the two creations out, with an edit",
+                        )  # fmt: skip
+                    known.add(user)
+
+
+def _inherited(subject: Subject, index: int) -> set[str]:
+    """The users that a stage starts with."""
+    line = subject.graph.lineage(index)
+    known = users_of_image(subject, index)
+    for parent in line[1:]:
+        for instruction in subject.dockerfile.stages[parent].instructions:
+            for command in subject.script(instruction).commands:
+                known.update(created(command))
+    return known
+
+
+def users_of_image(subject: Subject, index: int) -> set[str]:
+    root = subject.graph.root(index)
+    sibling = subject.siblings.get(root.image or "")
+    return set(sibling.users) if sibling else set()
+
+
+def users_at_end(subject: Subject, index: int) -> frozenset[str]:
+    """The users that a stage has when it is done, by name and by number."""
+    known = _inherited(subject, index)
+    for instruction in subject.dockerfile.stages[index].instructions:
+        for command in subject.script(instruction).commands:
+            known.update(created(command))
+    return frozenset(known)
+
+
+def created(command: Command) -> tuple[str, ...]:
+    """The name and the number of the user that a command creates."""
+    if command.name not in ("useradd", "adduser"):
+        return ()
+    words = [word.value for word in command.arguments]
+    found = []
+    for index, word in enumerate(words):
+        name, equals, value = word.partition("=")
+        if name in ("-u", "--uid"):
+            found += [value] if equals else words[index + 1 : index + 2]
+    name = words[-1] if words else ""
+    known = name and not name.startswith("-") and "$" not in name
+    return (*found, name) if known else tuple(found)

@@ -1,0 +1,55 @@
+"""Walking over a Dockerfile's texts for the assumptions: words, values and paths, with findings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from midstream.diagnostic import Diagnostic, Rule, Severity
+from midstream.source import Span
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Iterator
+
+    from midstream.dockerfile.model import Instruction, Stage
+    from midstream.ubi.subject import Subject
+
+
+def occurrences(
+    subject: Subject, pattern: re.Pattern[str], keywords: frozenset[str] | None = None
+) -> Iterator[tuple[Stage | None, Instruction, Span]]:
+    """Where a pattern stands in the live instructions, comment lines left out."""
+    text = subject.dockerfile.source.text
+    for stage, instruction in subject.live_instructions():
+        keyword = (instruction.trigger or instruction).keyword
+        if keywords is not None and keyword not in keywords:
+            continue
+        for found in pattern.finditer(text, instruction.span.start, instruction.span.end):
+            if not in_comment(text, found.start(), instruction.span.start):
+                yield stage, instruction, Span(*found.span())
+
+
+def in_comment(text: str, offset: int, start: int) -> bool:
+    """Whether an offset stands in a comment line inside an instruction that starts at `start`."""
+    line = text.rfind("\n", start, offset) + 1
+    return line > start and text[line:offset].lstrip().startswith("#")
+
+
+def finding(
+    subject: Subject,
+    stage: Stage | None,
+    rule: Rule,
+    span: Span,
+    message: str,
+    help: str,
+    severity: Severity = Severity.ERROR,
+) -> Diagnostic:
+    return Diagnostic(
+        rule=rule,
+        severity=severity,
+        message=message,
+        source=subject.dockerfile.source,
+        span=span,
+        help=help,
+        context=f"stage {stage.label}" if stage else "",
+    )

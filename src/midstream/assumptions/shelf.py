@@ -1,0 +1,44 @@
+"""All assumptions, in the order in which their findings are shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from midstream.assumptions import (
+    distro_name,
+    duplicate_user,
+    glibc_tag,
+    install_libdir,
+    linux_gnu,
+    manylinux_python,
+    missing_tool,
+    python_layout,
+    script_with_apt,
+    system_flag,
+    system_python,
+    tool_path,
+)
+from midstream.ubi.outcome import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from midstream.diagnostic import Diagnostic
+    from midstream.ubi.subject import Subject
+
+CONVERTING = (python_layout, system_flag, system_python)
+CHECKING = (
+    glibc_tag, python_layout, system_flag, system_python, linux_gnu, distro_name, manylinux_python,
+    missing_tool, duplicate_user, script_with_apt, install_libdir, tool_path,
+)  # fmt: skip
+
+
+def convert_all(subject: Subject) -> Outcome:
+    """What is mechanical about the platform's assumptions, as edits of upstream's text."""
+    return Outcome.merged(each.convert(subject) for each in CONVERTING)
+
+
+def check_all(subject: Subject) -> Iterator[Diagnostic]:
+    """What a result takes for granted and the platform hasn't."""
+    for each in CHECKING:
+        yield from each.check(subject)

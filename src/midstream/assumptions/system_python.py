@@ -1,0 +1,143 @@
+"""`/usr/bin/python3` repointed: dnf itself runs on it, so later installs would die."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from midstream.assumptions.places import finding
+from midstream.diagnostic import Rule
+from midstream.dockerfile.dropping import drop
+from midstream.dockerfile.shell import quote
+from midstream.edit import Edit
+from midstream.ubi.outcome import Outcome
+from midstream.ubi.survey import survey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from midstream.diagnostic import Diagnostic
+    from midstream.dockerfile.commands import Command, Script, Word
+    from midstream.ubi.subject import Subject
+
+NAME = "system-python"
+
+REPOINTED = Rule(
+    "MS303",
+    NAME,
+    """\
+**What it says.** `/usr/bin/python3`, or a link beside it, is pointed at another Python.
+
+**Why it matters.** On EL dnf runs on `/usr/bin/python3`. With another one there, the next
+`dnf install` fails with an import error.
+
+**The way out.** Put the link into `/usr/local/bin`, which stands before `/usr/bin` on PATH.
+midstream does so for `update-alternatives --install`, `--set` and `ln -s`; anything else takes an
+edit.
+""",
+)
+NO_ALTERNATIVE = Rule(
+    "MS313",
+    "no-alternative",
+    """\
+**What it says.** `update-alternatives` chooses between programs that EL names differently, such as
+`/usr/bin/gcc-12`.
+
+**Why it matters.** The path doesn't exist on EL, so the command fails, or the older compiler is
+used without a word. EL brings newer compilers as `gcc-toolset-NN`, which is enabled in each RUN.
+
+**The way out.** Replace the command with an edit of the overlay.
+""",
+)
+RULES = (REPOINTED, NO_ALTERNATIVE)
+
+_LINK = re.compile(r"/usr/bin/((?:python|pip)(?:3(?:\.\d+)?)?(?:-config)?)")
+_NAME = re.compile(r"(?:python|pip)(?:3(?:\.\d+)?)?(?:-config)?")
+_WHY = "dnf runs on /usr/bin/python3; /usr/local/bin stands before it on PATH"
+
+
+def convert(subject: Subject) -> Outcome:
+    """Links that would repoint dnf's Python go into /usr/local/bin."""
+    footings = survey(subject)
+    outcomes = []
+    for stage in subject.live_stages:
+        if footings[stage.index].manager is None:
+            continue
+        for instruction in stage.instructions:
+            script = subject.script(instruction)
+            outcomes.append(Outcome(tuple(_script(subject, script))))
+    return Outcome.merged(outcomes)
+
+
+def _script(subject: Subject, script: Script) -> Iterator[Edit]:
+    linked: set[str] = set()
+    doomed: dict[int, tuple[str, str]] = {}
+    for command in script.commands:
+        if subject.is_claimed(command.span):
+            continue
+        if command.name == "ln":
+            yield from _link(command)
+        elif command.name in ("update-alternatives", "alternatives"):
+            words = [w.text for w in command.arguments]
+            install = _after(words, "--install", 3)
+            chosen = _after(words, "--set", 2)
+            if install and (found := _LINK.fullmatch(install[0])):
+                linked.add(install[1])
+                yield _linked(command, install[2], found[1])
+            elif chosen and chosen[0] in linked:
+                doomed[command.span.start] = (NAME, "the link points there already")
+            elif chosen and _NAME.fullmatch(chosen[0]):
+                yield _linked(command, chosen[1], chosen[0])
+    yield from drop(script, doomed)
+
+
+def _after(words: list[str], option: str, count: int) -> list[str]:
+    """The `count` words behind an option; none where there are fewer."""
+    if option not in words:
+        return []
+    values = words[words.index(option) + 1 :][:count]
+    return values if len(values) == count else []
+
+
+def _linked(command: Command, target: str, name: str) -> Edit:
+    text = f"ln -sf {target} /usr/local/bin/{name}"
+    # The words are taken as they stand, so what quotes them holds already.
+    return Edit(command.core, text, NAME, _WHY)
+
+
+def _link(command: Command) -> Iterator[Edit]:
+    last = _destination(command)
+    found = _LINK.fullmatch(last.value) if last else None
+    if last is not None and found is not None:
+        yield Edit(last.span, quote(f"/usr/local/bin/{found[1]}", command.quoting), NAME, _WHY)
+
+
+def _destination(command: Command) -> Word | None:
+    words = [w for w in command.arguments if not w.value.startswith("-")]
+    return words[-1] if len(words) == 2 else None
+
+
+def check(subject: Subject) -> Iterator[Diagnostic]:
+    """What still repoints a system Python, or chooses among Debian's compilers."""
+    footings = survey(subject)
+    for stage in subject.live_stages:
+        if footings[stage.index].manager is None:
+            continue
+        for instruction in stage.instructions:
+            for command in subject.script(instruction).commands:
+                if command.name in ("update-alternatives", "alternatives"):
+                    python = any(_LINK.fullmatch(w.value) for w in command.arguments)
+                    yield finding(
+                        subject, stage, REPOINTED if python else NO_ALTERNATIVE, command.core,
+                        "dnf runs on this Python" if python
+                        else "EL names these programs differently",
+                        "replace the command with an edit of the overlay",
+                    )  # fmt: skip
+                elif command.name in ("ln", "cp", "mv", "install"):
+                    last = command.arguments[-1] if command.arguments else None
+                    if last is not None and _LINK.fullmatch(last.value):
+                        yield finding(
+                            subject, stage, REPOINTED, last.span,
+                            f"`{last.value}` is dnf's; later installs would fail",
+                            "put it into /usr/local/bin",
+                        )  # fmt: skip
