@@ -1,3 +1,3 @@
-"""Promises that a Dockerfile is held to, one a file."""
+"""One promise each about a result, for the policy profile that it is checked against."""
 
 from __future__ import annotations

@@ -1,0 +1,44 @@
+"""The shipped image carries a licence below /licenses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from midstream.diagnostic import Rule
+from midstream.dockerfile.arguments import transfer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from midstream.checks.view import View
+    from midstream.diagnostic import Diagnostic
+
+NAME = "licence"
+
+NO_LICENCE = Rule(
+    "MS357",
+    NAME,
+    """\
+**What it says.** Nothing is copied to /licenses in the shipped image.
+
+**Why it matters.** Certification asks for the licence terms of what the image adds to UBI.
+
+**The way out.** The fragment `licence.j2` at the end of "@ship".
+
+**Source.** preflight's `HasLicense`.
+""",
+)
+RULES = (NO_LICENCE,)
+
+
+def check(view: View) -> Iterator[Diagnostic]:
+    """Whether any COPY or ADD of the shipped lineage goes there."""
+    for _, instruction in view.shipped():
+        if instruction.keyword in ("COPY", "ADD"):
+            to = transfer(view.subject.dockerfile, instruction).destination
+            if to is not None and to.text.strip("\"'").startswith("/licenses"):
+                return
+    yield view.finding(
+        NO_LICENCE, view.ship.origin.keyword_span, "nothing is copied to /licenses",
+        'put licence.j2 at the end of "@ship"', stage=view.ship,
+    )  # fmt: skip

@@ -1,0 +1,49 @@
+"""The shipped image doesn't run as root."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from midstream.diagnostic import Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from midstream.checks.view import View
+    from midstream.diagnostic import Diagnostic
+
+NAME = "non-root"
+
+ROOT = Rule(
+    "MS356",
+    NAME,
+    """\
+**What it says.** The shipped stage runs as root, or as a user whose number can't be told.
+
+**Why it matters.** OpenShift runs an image under a number of its own and checks `runAsNonRoot`
+against a number: a name can't be checked, and root is refused.
+
+**The way out.** The fragments `user.j2` and `user-switch.j2` at the end of "@ship". An image that
+is only built from may waive this rule, with that reason.
+
+**Source.** preflight's `RunAsNonRoot`.
+""",
+)
+RULES = (ROOT,)
+
+
+def check(view: View) -> Iterator[Diagnostic]:
+    """The last USER of the shipped lineage, if it is root's, a name, or isn't there."""
+    last = None
+    for _, instruction in view.shipped():
+        if instruction.keyword == "USER":
+            last = instruction
+    user = last.value.strip().partition(":")[0] if last else "root, as its base says"
+    if user.isdecimal() and int(user) > 0:
+        return
+    span = last.arguments if last else view.ship.origin.keyword_span
+    yield view.finding(
+        ROOT, span, f"the shipped image runs as `{user}`",
+        'put user.j2 and user-switch.j2 at the end of "@ship", or USER with a number above 0',
+        stage=view.ship,
+    )  # fmt: skip
