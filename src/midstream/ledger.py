@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass
@@ -67,6 +68,10 @@ class Ledger:
         always = {Fate.CARRIED, Fate.CONVERTED, Fate.UNDECIDED}
         parts = [f"{n} {fate}" for fate, n in counts.items() if n or fate in always]
         return f"{len(self.entries)} upstream instructions: {', '.join(parts)}"
+
+    def as_bytes(self) -> bytes:
+        """The ledger as it is written beside the result."""
+        return f"{json.dumps({'midstream': 1, **self.as_json()}, indent=1)}\n".encode()
 
     def as_json(self) -> dict[str, Any]:
         return {

@@ -312,6 +312,16 @@ class Scope:
         """Every name declared there by ARG or ENV, with or without a value."""
         return self._before[instruction.span.start].declared
 
+    @property
+    def arguments(self) -> Mapping[str, str]:
+        """The arguments of the build."""
+        return self._arguments
+
+    @property
+    def inherited(self) -> Mapping[str, Mapping[str, str]]:
+        """What each external image brings along."""
+        return self._inherited
+
     def expand_global(self, text: str) -> Expanded:
         """A text as a FROM would see it."""
         return expand(text, self._globals.values, self._dockerfile.escape)
