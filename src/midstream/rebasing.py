@@ -1,1 +1,595 @@
-"""The flow."""
+"""The flow: upstream's text and an overlay in, a proved result with its ledger and plan out."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from midstream import assembly, decisions, fingerprint, shipping, verification
+from midstream.assumptions import shelf as assumptions
+from midstream.assumptions.duplicate_user import users_at_end
+from midstream.assumptions.missing_tool import NOT_THERE, tools_at_end
+from midstream.building import BuildPlan, plan_build
+from midstream.checks.view import View
+from midstream.conversions import shelf as conversions
+from midstream.diagnostic import Diagnostic, Rule, Severity
+from midstream.dockerfile.graph import build_graph
+from midstream.dockerfile.scan import parse
+from midstream.dockerfile.shell import doubts_as_findings
+from midstream.errors import Exit, MidstreamError, UsageError
+from midstream.ledger import Claim, Fate, write_ledger
+from midstream.overlay.facts import read_facts
+from midstream.overlay.fragments import OVERLAYS
+from midstream.overlay.load import load_overlay
+from midstream.overlay.model import Drop, Effect, Replace
+from midstream.overlay.select import no_stage, select, ship_stage
+from midstream.overlay.tables import Tables, load_tables
+from midstream.overlay.template import render
+from midstream.overlay.verbs import Insertion, Wanted, carry_out
+from midstream.source import Source
+from midstream.ubi.outcome import Outcome
+from midstream.ubi.subject import Sibling, Subject
+from midstream.ubi.survey import survey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from midstream.assembly import Assembled
+    from midstream.decisions import Decisions, Question
+    from midstream.dockerfile.graph import Graph
+    from midstream.dockerfile.model import Dockerfile, Stage
+    from midstream.edit import Edit
+    from midstream.ledger import Ledger
+    from midstream.origin import Origin
+    from midstream.overlay.fragments import Folder
+    from midstream.overlay.model import Overlay
+    from midstream.shipping import Shipping
+
+UNUSED_WAIVER = Rule(
+    "MS525",
+    "unused-waiver",
+    """\
+**What it says.** A waiver accepts a finding that there isn't (any more).
+
+**The way out.** Take the waiver out, so that it doesn't hide the next one.
+""",
+)
+RULES = (UNUSED_WAIVER,)
+
+RENDERED = "rendered"
+
+
+class CannotRebase(MidstreamError):
+    """The result has errors, or a question is open: nothing is written."""
+
+    exit_code = Exit.FINDINGS
+
+
+@dataclass(frozen=True)
+class Rebased:
+    """All that one target's rebase gives. `result` is None where upstream's text can't be read.
+
+    `findings` are everything that was found, errors too; `questions` what a person has to answer.
+    """
+
+    overlay: Overlay
+    origin: Origin
+    assembled: Assembled
+    ledger: Ledger
+    plan: BuildPlan
+    decisions: Decisions
+    findings: tuple[Diagnostic, ...]
+    questions: tuple[Question, ...]
+    sibling: Sibling
+
+    @property
+    def is_proved(self) -> bool:
+        """Whether it may be written: no error, no open question."""
+        return not self.questions and not any(found.is_error for found in self.findings)
+
+    @property
+    def result(self) -> Source:
+        return self.assembled.source
+
+
+@dataclass
+class Rebaser:
+    """Rebases targets of one overlay tree, and remembers what several of them share.
+
+    `origin_of` gives upstream's text for a target; `cache` is where proofs are remembered.
+    """
+
+    folder: Folder
+    origin_of: Callable[[str], Origin]
+    cache: Path
+    _tables: dict[str, Tables] = field(default_factory=dict)
+    _done: dict[str, Rebased] = field(default_factory=dict)
+    _under_way: list[str] = field(default_factory=list)
+
+    def rebase(self, target: str) -> Rebased:
+        """Rebase a target; once, however often it is asked for.
+
+        Raises `ConfigurationError`, `NoOverlay`, `BadTemplate` and other errors about what was
+        written for midstream, and `CannotRebase` where upstream's text can't be read at all.
+        """
+        if target not in self._done:
+            if target in self._under_way:
+                circle = " -> ".join([*self._under_way, target])
+                raise UsageError(f"targets are made from each other in a circle: {circle}")
+            self._under_way.append(target)
+            try:
+                self._done[target] = _Rebase(self, target).run()
+            finally:
+                self._under_way.pop()
+        return self._done[target]
+
+    def tables(self, platform: str) -> Tables:
+        if platform not in self._tables:
+            self._tables[platform] = load_tables(self.folder, platform)
+        return self._tables[platform]
+
+    def known_decisions(self, overlay: Overlay) -> Decisions | None:
+        """What the overlay's lock holds; None where there is none yet. Raises `UnreadableLock`."""
+        path = f"{overlay.folder}/{decisions.NAME}"
+        data = self.folder.read(path)
+        return None if data is None else decisions.read_decisions(Source.from_bytes(path, data))
+
+
+@dataclass
+class _Rebase:
+    """One target under way."""
+
+    shared: Rebaser
+    target: str
+    siblings: dict[str, Sibling] = field(default_factory=dict)
+
+    def run(self) -> Rebased:
+        origin = self.shared.origin_of(self.target)
+        overlay = load_overlay(self.shared.folder, self.target, origin.release)
+        dockerfile = _readable(origin)
+        names = self._names(overlay, origin, dockerfile)
+        shipped = self._ship(overlay, origin, dockerfile, names)
+        subject, stage = self._subject(overlay, origin, dockerfile, shipped)
+        wanted = self._overlay_edits(overlay, origin, subject, stage, names)
+        subject = self._without_dropped(replace(subject, claimed=wanted.claimed), stage, wanted)
+        outcome = Outcome.merged(
+            (conversions.convert_all(subject), assumptions.convert_all(subject))
+        )
+        converted = _yielding(outcome.edits, wanted)
+        defaults, lost = assembly.argument_defaults(
+            subject, {each.name: (each.value, each.why) for each in shipped.arguments}
+        )
+        removed = assembly.without_unreachable(dockerfile, subject.live)
+        moved = assembly.renumbered(subject)
+        edits = [*removed, *wanted.edits, *converted, *_yielding(defaults, wanted), *moved]
+        assembled = assembly.assemble(
+            self._name(origin), origin.dockerfile.text, edits,
+            [*_header(overlay, origin, dockerfile), *wanted.insertions],
+        )  # fmt: skip
+        proofs = self._verify(overlay, origin, subject, stage, assembled, shipped)
+        self._same_again(overlay, origin, subject, stage, names, wanted)
+        answered = [
+            *wanted.found, *outcome.diagnostics, *shipped.found,
+            *shipping.lost_arguments(overlay, lost), *_doubts(subject),
+        ]  # fmt: skip
+        found = _waived(overlay, subject, stage, _without_echoes(answered, proofs.findings))
+        claims = _claims(wanted, defaults, dockerfile)
+        ledger = write_ledger(dockerfile, subject.live, claims, [*converted, *moved], found)
+        plan = plan_build(
+            overlay, origin, shipped, proofs.graph, assembled.source.name, ledger.as_bytes()
+        )
+        lock, questions = self._decided(overlay, origin, subject, stage, wanted, assembled)
+        return Rebased(
+            overlay, origin, assembled, ledger, plan, lock, tuple(found), tuple(questions),
+            self._as_sibling(overlay, origin, proofs),
+        )  # fmt: skip
+
+    # --- ship ---
+
+    def _names(self, overlay: Overlay, origin: Origin, dockerfile: Dockerfile) -> dict[str, Any]:
+        """What templates see."""
+        names: dict[str, Any] = {
+            "target": self.target,
+            "platform": overlay.platform.text,
+            "release": origin.release or "",
+            "python": overlay.python,
+            "upstream": _Upstream(origin, dockerfile),
+            "facts": read_facts(overlay.facts, dockerfile, origin.file),
+            "sibling": self._sibling,
+        }
+        names["labels"] = {key: render(text, names) for key, text in overlay.labels.items()}
+        return names
+
+    def _sibling(self, target: str) -> str:
+        """The image of another target, which is rebased in memory to know what it brings."""
+        rebased = self.shared.rebase(target)
+        if not rebased.is_proved:
+            raise CannotRebase(
+                f"`{self.target}` is built on `{target}`, which has errors",
+                help=f"see them all: midstream rebase --target {target}",
+                diagnostics=[found for found in rebased.findings if found.is_error],
+            )
+        self.siblings[rebased.sibling.image] = rebased.sibling
+        return rebased.sibling.image
+
+    def _ship(
+        self, overlay: Overlay, origin: Origin, dockerfile: Dockerfile, names: Mapping[str, Any]
+    ) -> Shipping:
+        stage = _shipped_stage(overlay, dockerfile)
+        arguments = shipping.given_arguments(overlay.ship, names)
+        upstream = shipping.upstreams_arguments(origin, dockerfile, stage)
+        given = {each.name: each.value for each in arguments}
+        found = tuple(shipping.compare(overlay, origin, dockerfile, given, upstream))
+        return shipping.Shipping(arguments, upstream, found)
+
+    def _subject(
+        self, overlay: Overlay, origin: Origin, dockerfile: Dockerfile, shipped: Shipping
+    ) -> tuple[Subject, Stage]:
+        tables = self.shared.tables(overlay.platform.text)
+        inherited = {image: each.environment for image, each in self.siblings.items()}
+        graph = build_graph(dockerfile, shipped.values, inherited)
+        stage = _shipped_stage(overlay, dockerfile)
+        return Subject(
+            dockerfile=dockerfile,
+            graph=graph,
+            platform=tables.platform,
+            packages=tables.packages,
+            images=tables.images,
+            live=graph.closure(stage.index),
+            python=overlay.python,
+            repositories=tuple(str(each) for each in overlay.repositories),
+            siblings=self.siblings,
+            context=self._context(overlay, origin),
+        ), stage
+
+    def _context(self, overlay: Overlay, origin: Origin) -> dict[str, Source]:
+        """The scripts of the build context, with ours in the place of upstream's."""
+        found = dict(origin.scripts())
+        for path, ours in overlay.files.items():
+            found[path] = Source(path, ours.text.source.text)
+        return found
+
+    # --- edit ---
+
+    def _overlay_edits(
+        self, overlay: Overlay, origin: Origin, subject: Subject, stage: Stage, names: Any
+    ) -> Wanted:
+        return carry_out(
+            subject, stage, overlay.edits, names, release=origin.release, date=origin.date
+        )
+
+    def _without_dropped(self, subject: Subject, stage: Stage, wanted: Wanted) -> Subject:
+        """The subject without stages that only a dropped or replaced instruction needed."""
+        gone = {
+            touch.instruction.span.start
+            for touch in wanted.touches
+            if touch.effect in (Effect.DROPPED, Effect.REPLACED)
+        }
+        cut = [a for a in subject.graph.arrows if a.instruction.span.start in gone]
+        if not any(arrow.target is not None for arrow in cut):
+            return subject
+        edited = assembly.assemble("", subject.dockerfile.source.text, wanted.edits)
+        graph = build_graph(parse(edited.source), subject.graph.scope.arguments)
+        ship = ship_stage(graph.dockerfile.stages, stage.label)
+        if ship is None:
+            return subject
+        needed = {graph.dockerfile.stages[i].label for i in graph.closure(ship.index)}
+        kept = {s.index for s in subject.live_stages if s.label in needed}
+        return replace(subject, live=frozenset(kept))
+
+    # --- verify ---
+
+    def _verify(
+        self,
+        overlay: Overlay,
+        origin: Origin,
+        subject: Subject,
+        stage: Stage,
+        assembled: Assembled,
+        shipped: Shipping,
+    ) -> _Proofs:
+        result = parse(assembled.source)
+        graph = build_graph(result, shipped.values, subject.graph.scope.inherited)
+        ship = ship_stage(result.stages, stage.label)
+        found = list(result.diagnostics)
+        if ship is None:
+            place = overlay.ship.stage.place
+            return _Proofs([*found, no_stage(subject, overlay.ship.stage.text, place)], graph, None)
+        proved = replace(
+            subject, dockerfile=result, graph=graph, live=graph.closure(ship.index), claimed=(),
+            _scripts={},
+        )  # fmt: skip
+        declared = frozenset(
+            name
+            for each in subject.dockerfile.instructions
+            for name in subject.graph.scope.declared(each)
+        )
+        view = View(proved, ship, declared_upstream=declared)
+        found += verification.settled(proved)
+        found += verification.examined(view)
+        changed = verification.changed_runs(result, assembled)
+        found += verification.shell_holds(result, changed, self.shared.cache)
+        return _Proofs(list(verification.at_origin(found, assembled, origin)), graph, view)
+
+    def _same_again(
+        self,
+        overlay: Overlay,
+        origin: Origin,
+        subject: Subject,
+        stage: Stage,
+        names: Mapping[str, Any],
+        wanted: Wanted,
+    ) -> None:
+        """Fill in every template once more: the same inputs have to give the same bytes."""
+        again = self._overlay_edits(overlay, origin, subject, stage, names)
+        if (again.edits, again.insertions) != (wanted.edits, wanted.insertions):
+            raise AssertionError("a template gave two texts for the same values")
+
+    # --- what is kept for the next time ---
+
+    def _decided(
+        self,
+        overlay: Overlay,
+        origin: Origin,
+        subject: Subject,
+        stage: Stage,
+        wanted: Wanted,
+        assembled: Assembled,
+    ) -> tuple[Decisions, list[Question]]:
+        known = self.shared.known_decisions(overlay)
+        edits = _edit_fingerprints(overlay, subject, wanted)
+        review = _review_fingerprints(overlay, subject, stage)
+        asked = decisions.open_questions(known, edits, review, origin.dockerfile)
+        recorded = {name: text for name, (_, text, _) in edits.items()}
+        lock = decisions.Decisions(
+            target=self.target,
+            upstream={
+                "project": origin.project,
+                "release": origin.release,
+                "commit": origin.commit,
+                "path": origin.dockerfile.name,
+                "blob": origin.blob,
+            },
+            result=hashlib.sha256(assembled.source.data).hexdigest(),
+            edits=recorded,
+            review={label: text for label, (text, _) in review.items()},
+        )
+        return lock, list(asked)
+
+    def _as_sibling(self, overlay: Overlay, origin: Origin, proofs: _Proofs) -> Sibling:
+        view = proofs.view
+        if view is None:
+            return Sibling(self.target, "", "dnf", {})
+        subject, index = view.subject, view.ship.index
+        root = survey(subject)[index]
+        own = {
+            each.name
+            for each in subject.platform.repositories.values()
+            for text in each.set_up.values()
+            if text and text in subject.dockerfile.source.text
+        }
+        return Sibling(
+            target=self.target,
+            image=_image(overlay, origin),
+            manager=root.manager or "dnf",
+            environment=dict(subject.graph.scope.environment(index)),
+            tools=tools_at_end(subject, index),
+            users=users_at_end(subject, index),
+            repositories=frozenset(own),
+        )
+
+    def _name(self, origin: Origin) -> str:
+        return f"{RENDERED}/{origin.project}/Dockerfile.{self.target}.ubi"
+
+
+@dataclass
+class _Proofs:
+    findings: list[Diagnostic]
+    graph: Graph
+    view: View | None
+
+
+@dataclass(frozen=True)
+class _Upstream:
+    """What templates see as `upstream`: values of the release, read and never typed twice."""
+
+    _origin: Origin
+    _dockerfile: Dockerfile
+
+    @property
+    def release(self) -> str:
+        return self._origin.release or ""
+
+    @property
+    def commit(self) -> str:
+        return self._origin.commit
+
+    def arg(self, name: str) -> str:
+        """The default of an ARG. Raises `UsageError` where there is none."""
+        from midstream.overlay.facts import argument_values
+
+        found = set(argument_values(self._dockerfile, name))
+        if len(found) != 1:
+            said = "several defaults" if found else "no default"
+            raise UsageError(f"`{name}` has {said} in {self._dockerfile.source.name}")
+        return found.pop()
+
+
+def _readable(origin: Origin) -> Dockerfile:
+    dockerfile = parse(origin.dockerfile)
+    broken = [found for found in dockerfile.diagnostics if found.is_error]
+    if broken:
+        raise CannotRebase(
+            f"can't read {origin.dockerfile.name} of {origin.label}",
+            diagnostics=dockerfile.diagnostics,
+        )
+    return dockerfile
+
+
+def _shipped_stage(overlay: Overlay, dockerfile: Dockerfile) -> Stage:
+    stage = ship_stage(dockerfile.stages, overlay.ship.stage.text)
+    if stage is None:
+        labels = ", ".join(each.label for each in dockerfile.stages[-8:])
+        raise UsageError(
+            f"{dockerfile.source.name} has no stage `{overlay.ship.stage.text}` to ship",
+            help=f"name one under `ship: stage:` of {overlay.source.name}; the last are {labels}",
+        )
+    return stage
+
+
+def _header(overlay: Overlay, origin: Origin, dockerfile: Dockerfile) -> list[Insertion]:
+    """A line that says what the file is, behind the directives, which have to come first."""
+    line = len(dockerfile.directives) + 1
+    source = origin.dockerfile
+    at = source.offset(line) if line <= source.line_count else 0
+    at = max(at, 1) if source.text.startswith("\ufeff") else at
+    ending = "\r\n" if "\r\n" in source.text[:500] else "\n"
+    said = (
+        f"# Made by midstream from {source.name} of {origin.project}, by {overlay.folder}. "
+        f"Edit the overlay, not this file.{ending}"
+    )
+    return [Insertion(at, said, "midstream", "what the file is")]
+
+
+def _yielding(edits: tuple[Edit, ...] | list[Edit], wanted: Wanted) -> list[Edit]:
+    """Edits that touch nothing the overlay changes: its word stands above a rule's."""
+    owned = wanted.claimed
+    return [
+        edit
+        for edit in edits
+        if not any(edit.span.overlaps(span) or edit.span in span for span in owned)
+    ]
+
+
+def _doubts(subject: Subject) -> list[Diagnostic]:
+    """What can't be read for certain in the shell of live instructions."""
+    footings = survey(subject)
+    found: list[Diagnostic] = []
+    for stage, instruction in subject.live_instructions():
+        if stage is None or footings[stage.index].manager is None:
+            continue
+        if not subject.is_claimed(instruction.span):
+            script = subject.script(instruction)
+            found += doubts_as_findings(subject.dockerfile, script, context=f"stage {stage.label}")
+    return found
+
+
+def _without_echoes(first: list[Diagnostic], second: list[Diagnostic]) -> list[Diagnostic]:
+    """Both lists, without what the second says about a line that the first has an error on, and
+    without programs that are missing because their install could not be converted."""
+    if any(found.is_error and found.rule.code.startswith("MS20") for found in first):
+        second = [found for found in second if found.rule is not NOT_THERE]
+    lines = {(id(f.source), f.source.position(f.span.start).line) for f in first if f.is_error}
+    fresh = [f for f in second if (id(f.source), f.source.position(f.span.start).line) not in lines]
+    return [*first, *fresh]
+
+
+def _waived(
+    overlay: Overlay, subject: Subject, stage: Stage, found: list[Diagnostic]
+) -> list[Diagnostic]:
+    """The findings that no waiver accepts, and one for each waiver that accepts none."""
+    left = found
+    for waiver in overlay.waivers:
+        spans = None
+        if waiver.at is not None:
+            spans = [m.instruction.span for m in select(subject, stage, waiver.at)]
+        kept = [
+            each
+            for each in left
+            if waiver.rule not in (each.rule.code, each.rule.name)
+            or (spans is not None and not any(each.span in span for span in spans))
+        ]
+        if len(kept) == len(left):
+            kept.append(
+                Diagnostic(
+                    rule=UNUSED_WAIVER,
+                    severity=Severity.WARNING,
+                    message=f"nothing is found that this waiver of `{waiver.rule}` accepts",
+                    source=waiver.place.source,
+                    span=waiver.place.span,
+                    help="take it out",
+                )
+            )
+        left = kept
+    return left
+
+
+_FATES = {
+    Effect.EDITED: Fate.EDITED,
+    Effect.REPLACED: Fate.REPLACED,
+    Effect.DROPPED: Fate.DROPPED,
+}
+
+
+def _claims(wanted: Wanted, defaults: list[Edit], dockerfile: Dockerfile) -> list[Claim]:
+    made = [Claim(t.instruction, _FATES[t.effect], t.id, t.why) for t in wanted.touches]
+    given = [
+        Claim(instruction, Fate.EDITED, edit.rule, edit.why)
+        for edit in defaults
+        for instruction in dockerfile.instructions
+        if edit.span in instruction.span
+    ]
+    return made + given
+
+
+def _edit_fingerprints(
+    overlay: Overlay, subject: Subject, wanted: Wanted
+) -> dict[str, tuple[Any, str, Any]]:
+    """By edit: the edit, the fingerprint of all that it replaces or drops, and where that is."""
+    found = {}
+    for edit in overlay.edits:
+        if not isinstance(edit.verb, Replace | Drop):
+            continue
+        touched = [touch.instruction for touch in wanted.touches if touch.id == edit.id]
+        if touched:
+            texts = (_with_scripts(subject, each) for each in touched)
+            found[edit.id] = (edit, fingerprint.of_all(texts), touched[0].keyword_span)
+    return found
+
+
+def _with_scripts(subject: Subject, instruction: Any) -> str:
+    """An instruction's meaning with that of the scripts that it calls."""
+    from midstream.assumptions.script_with_apt import find_script
+    from midstream.dockerfile.shell import called_scripts
+
+    texts = [fingerprint.meaning(subject.dockerfile, instruction)]
+    for word in called_scripts(subject.script(instruction)):
+        source = find_script(subject, word.value)
+        texts += [source.text] if source else []
+    return "\0".join(texts)
+
+
+def _review_fingerprints(
+    overlay: Overlay, subject: Subject, stage: Stage
+) -> dict[str, tuple[str, Any]]:
+    """By place: the fingerprint of what a `review:` looks at there, and its span."""
+    found: dict[str, tuple[str, Any]] = {}
+    for review in overlay.review:
+        for match in select(subject, stage, review.at):
+            text = fingerprint.meaning(subject.dockerfile, match.instruction)
+            key = _reviewed(match.stage, match.instruction, text)
+            found[key] = (fingerprint.of_text(text), match.instruction.keyword_span)
+    return found
+
+
+def _reviewed(stage: Stage | None, instruction: Any, text: str) -> str:
+    """What people call a reviewed place: `final / ENV HF_HOME`."""
+    label = stage.label if stage else "@global"
+    body = text.split("\n")[-1]
+    names = re.findall(r"(?:^|\s)([A-Za-z_]\w*)=", body) if instruction.keyword == "ENV" else []
+    said = " ".join(names) if names else body[:60]
+    return f"{label} / {instruction.keyword} {said}".rstrip()
+
+
+def _image(overlay: Overlay, origin: Origin) -> str:
+    """The reference under which a target's image is found: its repository, with the release."""
+    if overlay.promote is None:
+        raise UsageError(
+            f"{OVERLAYS}/{overlay.target} doesn't say where its image goes",
+            help=f"add `promote: {{repository: …}}` to {overlay.source.name}",
+        )
+    tag = (origin.release or "latest").replace("+", "_")
+    return f"{overlay.promote.repository}:{tag}"

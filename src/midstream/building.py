@@ -1,0 +1,85 @@
+"""`.build.json`: what to build a result with, and the labels that promotion checks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from midstream.dockerfile.graph import Need
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from midstream.dockerfile.graph import Graph
+    from midstream.origin import Origin
+    from midstream.overlay.model import Overlay
+    from midstream.shipping import Shipping
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class BuildPlan:
+    """All that a builder needs beside the build context: a git checkout of upstream's commit."""
+
+    target: str
+    dockerfile: str
+    stage: str
+    content: Mapping[str, Any]
+
+    def as_bytes(self) -> bytes:
+        return f"{json.dumps(self.content, indent=1)}\n".encode()
+
+
+def plan_build(
+    overlay: Overlay, origin: Origin, shipping: Shipping, graph: Graph, name: str, ledger: bytes
+) -> BuildPlan:
+    """The plan for a result that stands at `name`. `graph` is the result's."""
+    arguments = [
+        {"name": each.name, "value": each.value, "why": each.why} for each in shipping.arguments
+    ]
+    images = {
+        arrow.image: arrow.need is Need.BASE
+        for arrow in graph.arrows
+        if arrow.image not in (None, "scratch")
+    }
+    content = {
+        "midstream": VERSION,
+        "target": overlay.target,
+        "dockerfile": name,
+        "stage": overlay.ship.stage.text,
+        "platforms": [str(each) for each in overlay.ship.platforms],
+        "upstream": {
+            "project": origin.project,
+            "release": origin.release,
+            "commit": origin.commit,
+            "path": origin.dockerfile.name,
+            "blob": origin.blob,
+        },
+        "arguments": arguments,
+        "images": sorted(image for image in images if image),
+        "set_aside": {each.name: each.why for each in overlay.ship.set_aside.values()},
+        "labels": labels(overlay, origin, ledger),
+    }
+    return BuildPlan(overlay.target, name, overlay.ship.stage.text, content)
+
+
+def labels(overlay: Overlay, origin: Origin, ledger: bytes) -> dict[str, str]:
+    """What an image says of its making. They go in as `--label`, since the ledger can't be known
+    before the result is."""
+    release = f"{origin.project}@{origin.release}" if origin.release else origin.project
+    return {
+        "io.midstream.upstream": f"{release}#{origin.blob}",
+        "io.midstream.overlay": _digest(
+            "\0".join(f"{s.name}\0{s.text}" for s in overlay.sources).encode(
+                "utf-8", "surrogateescape"
+            )
+        ),
+        "io.midstream.ledger": _digest(ledger),
+    }
+
+
+def _digest(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"

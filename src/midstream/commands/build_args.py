@@ -1,0 +1,98 @@
+"""`midstream build-args`: what to build a target with, as a builder wants it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from midstream import report
+from midstream.commands import workspace as at
+from midstream.errors import Exit, UsageError
+from midstream.rebasing import RENDERED
+
+if TYPE_CHECKING:
+    from midstream.cli import Workspace
+
+FORMATS = ("buildah", "bake", "tekton", "json")
+
+
+@click.command("build-args")
+@click.option("--target", required=True, metavar="T")
+@click.option(
+    "--format",
+    "shape",
+    type=click.Choice(FORMATS),
+    default="buildah",
+    show_default=True,
+    help="buildah's (and docker's) flags, a bake file, Tekton's parameters, or the plan itself.",
+)
+@click.pass_obj
+def command(workspace: Workspace, target: str, shape: str) -> int:
+    """Print what to build a target with, from the plan beside its result."""
+    plan = _plan(workspace, target)
+    if workspace.json or shape == "json":
+        report.document("build-args", {"plan": plan})
+    elif shape == "buildah":
+        report.line(" ".join(shlex.quote(word) for word in _flags(plan)))
+    elif shape == "bake":
+        report.line(json.dumps(_bake(plan), indent=2))
+    else:
+        report.line(json.dumps(_tekton(plan), indent=2))
+    return Exit.OK
+
+
+def _plan(workspace: Workspace, target: str) -> dict[str, Any]:
+    folder = at.tree(workspace)
+    for project in folder.names(RENDERED):
+        data = folder.read(f"{RENDERED}/{project}/Dockerfile.{target}.ubi.build.json")
+        if data is not None:
+            content: dict[str, Any] = json.loads(data)
+            return content
+    raise UsageError(
+        f"`{target}` has no build plan in {RENDERED}/",
+        help=f"run: midstream rebase --target {target}",
+    )
+
+
+def _flags(plan: dict[str, Any]) -> list[str]:
+    words = ["--file", plan["dockerfile"], "--target", plan["stage"]]
+    if plan["platforms"]:
+        words += ["--platform", ",".join(plan["platforms"])]
+    for each in plan["arguments"]:
+        words += ["--build-arg", f"{each['name']}={each['value']}"]
+    for name, value in plan["labels"].items():
+        words += ["--label", f"{name}={value}"]
+    return words
+
+
+def _bake(plan: dict[str, Any]) -> dict[str, Any]:
+    """A bake file in JSON, which `docker buildx bake -f` reads."""
+    return {
+        "target": {
+            plan["target"]: {
+                "dockerfile": plan["dockerfile"],
+                "target": plan["stage"],
+                "platforms": plan["platforms"],
+                "args": {each["name"]: each["value"] for each in plan["arguments"]},
+                "labels": plan["labels"],
+            }
+        }
+    }
+
+
+def _tekton(plan: dict[str, Any]) -> dict[str, Any]:
+    """Parameters of Konflux' buildah task."""
+    arguments = [f"{each['name']}={each['value']}" for each in plan["arguments"]]
+    labels = [f"{name}={value}" for name, value in plan["labels"].items()]
+    return {
+        "params": [
+            {"name": "DOCKERFILE", "value": plan["dockerfile"]},
+            {"name": "TARGET_STAGE", "value": plan["stage"]},
+            {"name": "BUILD_ARGS", "value": arguments},
+            {"name": "LABELS", "value": labels},
+            {"name": "PLATFORMS", "value": plan["platforms"]},
+        ]
+    }

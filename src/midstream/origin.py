@@ -1,0 +1,77 @@
+"""The upstream text that one target is made from, and the files that stand beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from midstream.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from midstream.source import Source
+    from midstream.upstream.config import Project
+    from midstream.upstream.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Upstream for one target. `release` is None for a text that belongs to no release.
+
+    `blob` is the git blob id of the Dockerfile, `date` the release's as RFC 3339 writes it.
+    """
+
+    project: str
+    release: str | None
+    commit: str
+    date: str
+    blob: str
+    dockerfile: Source = field(repr=False)
+    snapshot: Snapshot | None = field(default=None, repr=False)
+
+    @property
+    def label(self) -> str:
+        """What findings call it: `vllm 0.33.0`."""
+        return f"{self.project} {self.release}" if self.release else self.dockerfile.name
+
+    def file(self, path: str) -> Source:
+        """A file beside the Dockerfile. Raises `NotInRelease`, or `UsageError`."""
+        if self.snapshot is None:
+            raise UsageError(
+                f"`{path}` can't be read: {self.dockerfile.name} belongs to no release",
+                help="name a release with --release instead of --dockerfile",
+            )
+        return self.snapshot.source(path)
+
+    def find(self, path: str) -> Source | None:
+        return self.file(path) if self.snapshot and path in self.snapshot else None
+
+    def scripts(self) -> Mapping[str, Source]:
+        """The shell scripts that are watched, which RUNs may call."""
+        if self.snapshot is None:
+            return {}
+        return {p: self.file(p) for p in self.snapshot.lock.files if p.endswith(".sh")}
+
+
+def origin_of(project: Project, snapshot: Snapshot, target: str) -> Origin:
+    """A target's Dockerfile at a release. Raises `UsageError` where the release has none."""
+    lock = snapshot.lock
+    if target not in project.dockerfiles:
+        known = ", ".join(project.dockerfiles)
+        raise UsageError(f"{project.source.name} has no target `{target}`", help=f"known: {known}")
+    path = project.path_of(target, lock.files)
+    if path is None:
+        tried = ", ".join(project.dockerfiles[target].paths)
+        raise UsageError(
+            f"{snapshot.label} has no Dockerfile for `{target}`", help=f"looked for {tried}"
+        )
+    return Origin(
+        project=lock.project,
+        release=lock.release,
+        commit=lock.commit,
+        date=lock.date,
+        blob=lock.files[path],
+        dockerfile=snapshot.source(path),
+        snapshot=snapshot,
+    )

@@ -1,0 +1,194 @@
+"""What a target ships: its stage, its build arguments, and how they compare with upstream's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from midstream.diagnostic import Diagnostic, Place, Rule, Severity
+from midstream.dockerfile.arguments import pairs
+from midstream.dockerfile.variables import PROXIES, expand
+from midstream.overlay.template import render
+from midstream.ubi.tables import glob
+from midstream.upstream.release_arguments import (
+    PIPELINE,
+    arguments_for,
+    read_release_builds,
+    span_of_line,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from midstream.dockerfile.model import Dockerfile, Stage
+    from midstream.origin import Origin
+    from midstream.overlay.model import Overlay, Ship
+    from midstream.upstream.release_arguments import ReleaseArgument
+
+LOST_ARGUMENT = Rule(
+    "MS240",
+    "argument-without-arg",
+    """\
+**What it says.** `ship: args:` gives a build argument that no ARG of the shipped stages declares.
+
+**Why it matters.** BuildKit ignores it with a warning, and the image is built with something else.
+Upstream has renamed the argument, or taken it out.
+
+**The way out.** Look for what it is called now, or take the entry out.
+""",
+)
+RELEASE_ARGUMENT = Rule(
+    "MS241",
+    "release-argument",
+    """\
+**What it says.** Upstream's release build passes a build argument of which the overlay says
+nothing.
+
+**Why it matters.** What upstream tests and ships is built with it. Without it ours is another
+image: a feature is off, another version is in.
+
+**The way out.** Give it under `ship: args:` with the value and the reason, or set it aside:
+`ship: {set_aside: {NAME: why}}`. A glob such as `SCCACHE_*` stands for several.
+
+**Source.** `.buildkite/release-pipeline.yaml` in upstream's source release.
+""",
+)
+OTHER_VALUE = Rule(
+    "MS242",
+    "other-value",
+    """\
+**What it says.** Upstream's release build passes another value than the default in its Dockerfile,
+and the overlay doesn't give the argument.
+
+**The way out.** As for MS241: give it, or set it aside.
+""",
+)
+NOTHING_SET_ASIDE = Rule(
+    "MS243",
+    "nothing-to-set-aside",
+    """\
+**What it says.** An entry under `ship: set_aside:` stands for an argument that upstream's release
+build doesn't pass any more.
+
+**The way out.** Take the entry out.
+""",
+)
+RULES = (LOST_ARGUMENT, RELEASE_ARGUMENT, OTHER_VALUE, NOTHING_SET_ASIDE)
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """A build argument that ours is built with, and why."""
+
+    name: str
+    value: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shipping:
+    """The arguments that the overlay gives, and those that upstream's release build passes."""
+
+    arguments: tuple[Argument, ...]
+    upstream: Mapping[str, tuple[ReleaseArgument, ...]]
+    found: tuple[Diagnostic, ...] = ()
+
+    @property
+    def values(self) -> dict[str, str]:
+        return {each.name: each.value for each in self.arguments}
+
+
+def given_arguments(ship: Ship, names: Mapping[str, Any]) -> tuple[Argument, ...]:
+    """The overlay's arguments with their templates filled in. Raises `BadTemplate`."""
+    return tuple(
+        Argument(name, render(each.value, names).strip("\n"), each.why)
+        for name, each in ship.args.items()
+    )
+
+
+def upstreams_arguments(
+    origin: Origin, dockerfile: Dockerfile, stage: Stage
+) -> Mapping[str, tuple[ReleaseArgument, ...]]:
+    """What upstream's release builds of a stage pass; nothing where no pipeline is at hand."""
+    pipeline = origin.find(PIPELINE)
+    if pipeline is None:
+        return {}
+
+    def script(path: str) -> str | None:
+        found = origin.find(path)
+        return found.text if found else None
+
+    builds = read_release_builds(pipeline, script)
+    is_last = stage.index == len(dockerfile.stages) - 1
+    return arguments_for(builds, dockerfile.source.name, stage.label, is_last=is_last)
+
+
+def compare(
+    overlay: Overlay,
+    origin: Origin,
+    dockerfile: Dockerfile,
+    given: Mapping[str, str],
+    upstream: Mapping[str, tuple[ReleaseArgument, ...]],
+) -> Iterator[Diagnostic]:
+    """Every argument of upstream's release build that the overlay doesn't answer."""
+    aside = overlay.ship.set_aside
+    used: set[str] = set()
+    defaults = _defaults(dockerfile)
+    pipeline = origin.find(PIPELINE)
+    for name, values in upstream.items():
+        matching = [each for each in aside if glob(each).fullmatch(name)]
+        used.update(matching)
+        if name in given or matching or name in PROXIES or pipeline is None:
+            continue
+        told = values[0]
+        if len(values) == 1 and told.certain and defaults.get(name) == told.value:
+            continue  # the default says the same
+        default = defaults.get(name)
+        said = " or ".join(f"`{each.value}`" for each in values)
+        yield Diagnostic(
+            rule=RELEASE_ARGUMENT if default is None else OTHER_VALUE,
+            severity=Severity.ERROR,
+            message=f"upstream's release build passes {name}={said}"
+            + (f", and the default is `{default}`" if default else ""),
+            source=pipeline,
+            span=span_of_line(pipeline, told.line),
+            help=f"in {overlay.source.name}, give it: args: {{{name}: {{value: …, why: …}}}}, "
+            f"or set it aside: set_aside: {{{name}: why}}",
+            context=origin.label,
+        )
+    for name, entry in aside.items():
+        if upstream and name not in used:
+            yield Diagnostic(
+                rule=NOTHING_SET_ASIDE,
+                severity=Severity.WARNING,
+                message=f"upstream's release build passes nothing like `{name}`",
+                source=entry.place.source,
+                span=entry.place.span,
+                help="take the entry out",
+            )
+
+
+def _defaults(dockerfile: Dockerfile) -> dict[str, str]:
+    """The default of each ARG: the global one where there is one."""
+    found: dict[str, str] = {}
+    for instruction in dockerfile.instructions:
+        if instruction.keyword == "ARG":
+            for pair in pairs(dockerfile, instruction):
+                if pair.value is not None:
+                    value = expand(pair.value, found, dockerfile.escape).text
+                    found.setdefault(pair.name, value)
+    return found
+
+
+def lost_arguments(overlay: Overlay, names: tuple[str, ...]) -> Iterator[Diagnostic]:
+    """A finding for each given argument that nothing declares."""
+    for name in names:
+        place: Place = overlay.ship.args[name].place
+        yield Diagnostic(
+            rule=LOST_ARGUMENT,
+            severity=Severity.ERROR,
+            message=f"no ARG of the shipped stages declares `{name}`",
+            source=place.source,
+            span=place.span,
+            help="look for what upstream calls it now, or take the entry out",
+        )

@@ -1,0 +1,138 @@
+"""The proofs that a result has to pass before it is written."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from midstream.adapters import files, process
+from midstream.assumptions import shelf as assumptions
+from midstream.checks import shelf as checks
+from midstream.conversions import shelf as conversions
+from midstream.diagnostic import Diagnostic, Rule, Severity
+from midstream.dockerfile.shell import plain_text
+from midstream.source import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from midstream.assembly import Assembled
+    from midstream.checks.view import View
+    from midstream.dockerfile.model import Dockerfile, Instruction
+    from midstream.origin import Origin
+    from midstream.ubi.subject import Subject
+
+NOT_SETTLED = Rule(
+    "MS260",
+    "not-settled",
+    """\
+**What it says.** The conversions, run over the result, would change it once more.
+
+**Why it matters.** A result is what its rules make of it, or it isn't proved. Mostly an overlay's
+own text holds Debian's commands, or an edit touches a word of a command that a conversion would
+have changed.
+
+**The way out.** Write the overlay's text for the platform; replace the command instead of a word.
+""",
+)
+BROKEN_SHELL = Rule(
+    "MS261",
+    "broken-shell",
+    """\
+**What it says.** `bash -n` refuses a RUN of the result that isn't as upstream has it.
+
+**Why it matters.** The build would fail in that RUN.
+
+**The way out.** Look at the edit that the RUN has, and mend its text.
+""",
+)
+RULES = (NOT_SETTLED, BROKEN_SHELL)
+
+
+def settled(subject: Subject) -> Iterator[Diagnostic]:
+    """What a second pass of the conversions would change in a result."""
+    for convert_all in (conversions.convert_all, assumptions.convert_all):
+        for edit in convert_all(subject).edits:
+            yield Diagnostic(
+                rule=NOT_SETTLED,
+                severity=Severity.ERROR,
+                message=f"`{edit.rule}` would change this once more",
+                source=subject.dockerfile.source,
+                span=edit.span,
+                help="write it for the platform, in the overlay's own text",
+            )
+
+
+def examined(view: View) -> Iterator[Diagnostic]:
+    """What the platform's assumptions and the policy have to say about a result."""
+    yield from assumptions.check_all(view.subject)
+    yield from checks.check_all(view)
+
+
+def changed_runs(result: Dockerfile, assembled: Assembled) -> Iterator[Instruction]:
+    """The RUNs of a result that aren't upstream's byte for byte."""
+    for instruction in result.instructions:
+        if instruction.keyword == "RUN" and instruction.json is None:
+            start = assembled.origin(instruction.span.start)
+            end = assembled.origin(instruction.span.end - 1)
+            if start is not end or start.by is not None:
+                yield instruction
+
+
+def shell_holds(
+    result: Dockerfile, instructions: Iterable[Instruction], cache: Path
+) -> Iterator[Diagnostic]:
+    """Ask bash about each RUN. Raises `ProgramMissing` where there is no bash.
+
+    What bash took once is remembered by its hash, so that a second run asks nothing.
+    """
+    for instruction in instructions:
+        body = plain_text(result, instruction).encode("utf-8", "surrogateescape")
+        proof = cache / "proofs" / hashlib.sha256(body).hexdigest()
+        if proof.exists():
+            continue
+        done = process.run("bash", "-n", input=body, timeout=30)
+        if done.exit_code:
+            said = done.stderr.decode(errors="replace").strip().splitlines()
+            yield Diagnostic(
+                rule=BROKEN_SHELL,
+                severity=Severity.ERROR,
+                message="bash can't read this RUN of the result: "
+                + (said[0].removeprefix("bash: ") if said else "no reason given"),
+                source=result.source,
+                span=instruction.keyword_span,
+                help="look at the edits that this RUN has, and mend their text",
+            )
+        else:
+            files.write(proof, b"")
+
+
+def at_origin(
+    found: Iterable[Diagnostic], assembled: Assembled, origin: Origin
+) -> Iterator[Diagnostic]:
+    """Findings about a result, shown where upstream wrote the text; what a change wrote is shown
+    in the result, with the change's name."""
+    upstream = origin.dockerfile
+    for each in found:
+        if each.source is not assembled.source:
+            yield each
+            continue
+        start = assembled.upstream_offset(each.span.start)
+        change = assembled.origin(each.span.start).by
+        if change is not None and len(change.span):
+            yield _moved(each, upstream, change.span, f"as `{change.rule}` has it")
+        elif start is None:
+            by = f"written by `{change.rule}`" if change else ""
+            yield _moved(each, assembled.source, each.span, by)
+        else:
+            end = assembled.upstream_offset(max(each.span.start, each.span.end - 1))
+            span = Span(start, max(start, (start if end is None else end + 1)))
+            yield _moved(each, upstream, span, origin.label)
+
+
+def _moved(found: Diagnostic, source: object, span: Span, context: str) -> Diagnostic:
+    from dataclasses import replace
+
+    said = ", ".join(part for part in (context, found.context) if part)
+    return replace(found, source=source, span=span, context=said)  # type: ignore[arg-type]
