@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,6 +19,8 @@ from registries import faults, images
 from registries.faults import Fault
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from midstream.promotion.plan import Plan, Unit
     from registries.double import Double
 
@@ -144,7 +146,7 @@ def test_a_plan_is_the_same_bytes_each_time_and_comes_back_from_them(
     ids=[f"change {number}" for number in range(11)],
 )
 def test_a_plan_that_was_meddled_with_is_no_plan(
-    world: World, double: Double, change: faults.Callable[..., object]
+    world: World, double: Double, change: Callable[[Any], object]
 ) -> None:
     double.load("ci/rocm", images.image(), COMMIT)
     content = json.loads(world.plan().data)

@@ -472,7 +472,7 @@ def _unit_from_json(content: Mapping[str, Any]) -> Unit:
         labels={_text(key): _text(value) for key, value in content["labels"].items()},
         destination=destination,
         tags=tuple(_tag_from_json(each, destination) for each in content["tags"]),
-        attachments=tuple(_attachment_from_json(each) for each in content["attachments"]),
+        attachments=tuple(attachment_from_json(each) for each in content["attachments"]),
         findings=tuple(Finding.from_json(each) for each in content["findings"]),
         allowed={_text(key): _text(value) for key, value in content["allowed"].items()},
     )
@@ -502,7 +502,7 @@ def attachment_as_json(each: Attachment) -> dict[str, Any]:
     }
 
 
-def _attachment_from_json(content: Mapping[str, Any]) -> Attachment:
+def attachment_from_json(content: Mapping[str, Any]) -> Attachment:
     return Attachment(
         parse_digest(content["subject"]),
         parse_digest(content["digest"]),

@@ -1,0 +1,163 @@
+"""What a run did, one JSON line a step, on the disk before the next step begins.
+
+It says what was begun and what was seen. Where a run has ended in the middle, the registry is the
+truth, and the journal says which tags to look at.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING, Any, Self
+
+from midstream.adapters.files import CannotWrite
+from midstream.errors import Exit, MidstreamError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from io import FileIO
+    from pathlib import Path
+
+NAME = "journal.jsonl"
+_LOCK = "lock"
+
+
+class AnotherRuns(MidstreamError):
+    """Another process carries out the same plan at this moment."""
+
+    exit_code = Exit.LOCKED
+
+
+class JournalDamaged(UsageError):
+    """A line in the middle is none: only the last one can be torn by a crash."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One step. `step`: begin, intent, copied, verified, failed, end."""
+
+    sequence: int
+    step: str
+    fields: dict[str, Any]
+
+
+@dataclass
+class Journal:
+    """Opened for one run, and held against any other process until it is closed."""
+
+    folder: Path
+    now: Callable[[], str]
+    entries: list[Entry] = field(default_factory=list)
+    _file: FileIO | None = field(default=None, repr=False)
+    _held: IO[bytes] | None = field(default=None, repr=False)
+    _mutex: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def __enter__(self) -> Self:
+        """Raises `AnotherRuns`, `CannotWrite` and `JournalDamaged`."""
+        path = self.folder / NAME
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._held = (self.folder / _LOCK).open("wb")
+            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.entries, whole = _read(path.read_bytes() if path.exists() else b"", str(path))
+            self._file = path.open("ab", buffering=0)
+            self._file.truncate(whole)  # a line that a crash tore is as if it had never been
+            self._sync(self.folder)
+        except BlockingIOError:
+            self.close()
+            raise AnotherRuns(
+                f"another process carries out this plan: it holds `{self.folder / _LOCK}`",
+                help="wait for it, and look at its report",
+            ) from None
+        except OSError as error:
+            self.close()
+            raise _cannot_write(path, error) from None
+        except MidstreamError:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        for each in (self._file, self._held):
+            if each is not None:
+                each.close()
+        self._file = self._held = None
+
+    def add(self, step: str, **fields: Any) -> Entry:
+        """On the disk when this returns. Raises `CannotWrite`: then the step must not be taken."""
+        with self._mutex:
+            if self._file is None:
+                raise RuntimeError("the journal is closed")
+            last = self.entries[-1].sequence if self.entries else 0
+            entry = Entry(last + 1, step, fields)
+            content = {"seq": entry.sequence, "at": self.now(), "step": step, **fields}
+            line = f"{json.dumps(content)}\n".encode()
+            whole = self._file.seek(0, os.SEEK_END)
+            try:
+                if self._file.write(line) != len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # noqa: TRY301
+                os.fsync(self._file.fileno())
+            except OSError as error:
+                with suppress(OSError):  # half a line, and the next whole one, would be damage
+                    self._file.truncate(whole)
+                raise _cannot_write(self.folder / NAME, error) from None
+            self.entries.append(entry)
+            return entry
+
+    @staticmethod
+    def _sync(folder: Path) -> None:
+        """So that the journal's own name is on the disk, too."""
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def read(folder: Path) -> list[Entry]:
+    """The entries of a run, without holding it. A torn last line is left out."""
+    path = folder / NAME
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise UsageError(f"can't read `{path}`: {(error.strerror or '').lower()}") from None
+    return _read(data, str(path))[0]
+
+
+def _read(data: bytes, name: str) -> tuple[list[Entry], int]:
+    """The entries by their sequence, and how many bytes of whole lines there are."""
+    whole = data.rfind(b"\n") + 1
+    entries = list(_entries(data[:whole].split(b"\n")[:-1], name))
+    return sorted(entries, key=lambda each: each.sequence), whole
+
+
+def _entries(lines: list[bytes], name: str) -> Iterator[Entry]:
+    for number, line in enumerate(lines, start=1):
+        try:
+            content = json.loads(line)
+            sequence, step = int(content.pop("seq")), str(content.pop("step"))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise JournalDamaged(
+                f"line {number} of `{name}` is no step of a journal",
+                help="the registry is the truth: make a new plan, and apply that",
+            ) from None
+        content.pop("at", None)
+        yield Entry(sequence, step, content)
+
+
+def _cannot_write(path: Path, error: OSError) -> CannotWrite:
+    reason = (error.strerror or str(error)).lower()
+    return CannotWrite(
+        f"can't write the journal `{path}`: {reason}",
+        help="without a journal nothing is promoted; name another folder with `--runs`",
+    )
