@@ -1,0 +1,23 @@
+"""The speed figures, as ratios measured in one run: `make bench`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from bench import parsing, rebasing
+
+BENCHES: dict[str, Callable[[], None]] = {
+    "rebase": rebasing.main,
+    "parse": parsing.main,
+}
+
+
+def main() -> None:
+    choices = argparse.ArgumentParser(prog="bench", description=__doc__)
+    choices.add_argument("only", nargs="*", choices=[[], *BENCHES], help="which ones; all of them")
+    for name in choices.parse_args().only or BENCHES:
+        BENCHES[name]()
+
+
+main()
