@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from midstream.promotion import apply, journal
 from midstream.promotion import plan as planning
@@ -14,13 +17,17 @@ from midstream.promotion.policy import Kind
 from promotion.world import UNIQUE, VALUES, World
 from registries import images
 from registries.debian import PASSWORD
+from registries.proxy import Proxy
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from midstream.adapters.skopeo import Skopeo
     from midstream.promotion.plan import Plan
+    from registries.debian import DebianRegistry
     from registries.double import Double
+    from registries.exchange import Exchange
+    from registries.faults import Fault
 
 POLICY = """\
 defaults: {profile: none}
@@ -41,13 +48,39 @@ FLOATING = (MINOR, LATEST)
 NAMES = ("rocm", "tpu")
 
 
+class Target(Protocol):
+    """Where the images go: the double, or the real registry behind a wire that can fail."""
+
+    @property
+    def address(self) -> str: ...
+    @property
+    def writes(self) -> list[Exchange]: ...
+    def fails(self, *faults: Fault) -> None: ...
+    def load(self, name: str, artifact: images.Artifact, *tags: str) -> str: ...
+    def holds(self, name: str, tag: str) -> str | None: ...
+
+
+class Real(Proxy):
+    """Debian's registry behind a proxy; what it holds is asked of itself."""
+
+    def __init__(self, debian: DebianRegistry) -> None:
+        super().__init__(debian.address)
+        self._site = debian.site
+
+    def load(self, name: str, artifact: images.Artifact, *tags: str) -> str:
+        return self._site.push(name, artifact, *tags)
+
+    def holds(self, name: str, tag: str) -> str | None:
+        return self._site.digest(name, tag)
+
+
 @dataclass
 class Scene:
     """`old` is what the floating tags hold before; each test does to the registries what it is
     about, between the plan and its application or before both."""
 
     source: Double
-    target: Double
+    target: Target
     folder: Path
     settle: float = 0.3
     jobs: int = 2
@@ -66,7 +99,6 @@ class Scene:
             self.source.load(f"ci/{name}", images.referrer(new))
             self.target.load(f"vllm/vllm-{name}", old, *FLOATING)
             self.new[name], self.old[name] = new, old
-        self.target.log.clear()
 
     def plan(self, **options: Any) -> Plan:
         made = self.world.plan(**options)
@@ -114,7 +146,8 @@ class Scene:
             if each.state is State.DONE:  # P6
                 assert there == each.digest, each
             if each.state is State.UNTOUCHED:
-                assert there == each.previous, each
+                # By us: that somebody else moved it since the plan is said beside it.
+                assert there == each.previous or "holds" in each.why, each
         said = [plan.data.decode(), str(report), str(self.events), *planning.lines(plan)]
         with suppress(FileNotFoundError):
             said.append((self.folder / plan.run / "journal.jsonl").read_text())
@@ -132,3 +165,37 @@ class Scene:
         assert once_more.exit_code == 0
         assert len(self.target.writes) == writes
         assert not any(each.copied for each in once_more.tags)
+
+
+_CHILD = """\
+import os, signal, sys
+from pathlib import Path
+from midstream.promotion import apply, journal, plan
+from midstream.promotion.journal import Journal
+from promotion.scene import POLICY
+from promotion.world import World
+
+source, target, folder, kill, when = sys.argv[1:]
+made = plan.parse(Path(folder, "plan.json").read_bytes(), "plan")
+add = Journal.add
+def adding(self, step, **fields):
+    number = len(self.entries) + 1
+    if when == "before" and number == int(kill):
+        os.kill(os.getpid(), signal.SIGKILL)
+    entry = add(self, step, **fields)
+    if when == "after" and number == int(kill):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return entry
+Journal.add = adding
+world = World(source, target, policy=POLICY)
+with world.outside() as outside, Journal(Path(folder, made.run), now=str) as held:
+    report = apply.carry_out(made, outside, held, apply.Way(jobs=1, settle=0.3))
+sys.exit(int(report.exit_code))
+"""
+
+
+def killed_at(scene: Scene, kill: int, when: str) -> subprocess.Popen[bytes]:
+    """A process of its own that applies `plan.json`, and is killed at a line of its journal."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    arguments = [scene.source.address, scene.target.address, str(scene.folder), str(kill), when]
+    return subprocess.Popen([sys.executable, "-c", _CHILD, *arguments], env=environment)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +19,7 @@ from midstream.promotion import apply, journal
 from midstream.promotion import plan as planning
 from midstream.promotion.apply import MovedSince, State, Way
 from midstream.promotion.journal import AnotherRuns, Journal
-from promotion.scene import FLOATING, LATEST, MINOR, NAMES, RELEASE, Scene
+from promotion.scene import FLOATING, LATEST, MINOR, NAMES, RELEASE, Scene, killed_at
 from promotion.world import NOW, UNIQUE, VALUES, World
 from registries import faults, images
 from registries.faults import Fault
@@ -46,7 +43,7 @@ def written_tags(target: Double) -> list[str]:
     return [name for name in names if not name.startswith("sha256")]
 
 
-def test_a_promotion_gives_every_tag_and_proves_it(scene: Scene) -> None:
+def test_a_promotion_gives_every_tag_and_proves_it(scene: Scene, other_double: Double) -> None:
     plan = scene.plan()
     report = scene.apply(plan)
     assert report.exit_code == Exit.OK
@@ -54,15 +51,17 @@ def test_a_promotion_gives_every_tag_and_proves_it(scene: Scene) -> None:
     assert all(each.state is State.DONE and each.copied for each in report.tags)
     assert report.attached == 4
     for name in NAMES:
-        there = scene.target.repositories[f"vllm/vllm-{name}"]
+        there = other_double.repositories[f"vllm/vllm-{name}"]
         assert there.tags[images.cosign(scene.new[name].digest)[1]]
         assert images.referrer(scene.new[name]).digest in there.manifests
     scene.promises_hold(plan, report)
 
 
-def test_floating_tags_come_after_the_whole_group_and_latest_is_the_last(scene: Scene) -> None:
+def test_floating_tags_come_after_the_whole_group_and_latest_is_the_last(
+    scene: Scene, other_double: Double
+) -> None:
     scene.apply(scene.plan())
-    order = written_tags(scene.target)
+    order = written_tags(other_double)
     fixed = [at for at, tag in enumerate(order) if tag in (UNIQUE, RELEASE)]
     minor = [at for at, tag in enumerate(order) if tag == MINOR]
     latest = [at for at, tag in enumerate(order) if tag == LATEST]
@@ -254,61 +253,29 @@ def test_an_attachment_that_the_destination_loses_is_an_error(scene: Scene) -> N
 
 # --- stopped -----------------------------------------------------------------------------------
 
-_CHILD = """\
-import os, signal, sys
-from pathlib import Path
-from midstream.promotion import apply, journal, plan
-from midstream.promotion.journal import Journal
-from promotion.scene import POLICY
-from promotion.world import World
-
-source, target, folder, kill, when = sys.argv[1:]
-made = plan.parse(Path(folder, "plan.json").read_bytes(), "plan")
-add = Journal.add
-def adding(self, step, **fields):
-    number = len(self.entries) + 1
-    if when == "before" and number == int(kill):
-        os.kill(os.getpid(), signal.SIGKILL)
-    entry = add(self, step, **fields)
-    if when == "after" and number == int(kill):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return entry
-Journal.add = adding
-world = World(source, target, policy=POLICY)
-with world.outside() as outside, Journal(Path(folder, made.run), now=str) as held:
-    report = apply.carry_out(made, outside, held, apply.Way(jobs=1, settle=0.3))
-sys.exit(int(report.exit_code))
-"""
-
-
-def child(scene: Scene, kill: int, when: str) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    arguments = [scene.source.address, scene.target.address, str(scene.folder), str(kill), when]
-    return subprocess.Popen([sys.executable, "-c", _CHILD, *arguments], env=environment)
-
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_kill_at_any_step_of_three_tags_ends_the_same_without_a_second_copy(
-    scene: Scene, when: str
+    scene: Scene, other_double: Double, when: str
 ) -> None:
     """Three tags and their steps: nine lines, and three more for the attachments."""
     policy = scene.world.policy.replace(', floating: ["{minor}", latest]', ", floating: latest")
     scene.world.policy = policy.replace("groups: {release: [rocm, tpu]}\n", "")
     plan = scene.world.plan("rocm")
     (scene.folder / "plan.json").write_bytes(plan.data)
-    before = copy.deepcopy(scene.target.repositories)
+    before = copy.deepcopy(other_double.repositories)
     for kill in range(1, 13):
-        scene.target.repositories = copy.deepcopy(before)
-        scene.target.log.clear()
-        with child(scene, kill, when) as running:
+        other_double.repositories = copy.deepcopy(before)
+        other_double.log.clear()
+        with killed_at(scene, kill, when) as running:
             assert running.wait(30) == -signal.SIGKILL
         report = scene.apply(plan)
         assert report.exit_code == Exit.OK
         there = scene.holds("rocm")
         assert (there[UNIQUE], there[RELEASE], there[LATEST]) == ("new", "new", "new")
-        assert written_tags(scene.target).count(UNIQUE) == 1
-        assert written_tags(scene.target).count(RELEASE) == 1
-        assert written_tags(scene.target).count(LATEST) == 1
+        assert written_tags(other_double).count(UNIQUE) == 1
+        assert written_tags(other_double).count(RELEASE) == 1
+        assert written_tags(other_double).count(LATEST) == 1
         journal_lines = (scene.folder / plan.run / "journal.jsonl").read_text().splitlines()
         assert [json.loads(each)["seq"] for each in journal_lines] == list(
             range(1, len(journal_lines) + 1)

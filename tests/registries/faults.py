@@ -207,8 +207,9 @@ class Lag:
         return before if time.monotonic() < until else origin(request)
 
     def _write(self, request: Request, origin: Answer) -> Response:
-        accept = tuple(("Accept", each) for each in _ALL_TYPES)
-        before = origin(Request("GET", request.path, accept))
+        headers = [("Accept", each) for each in _ALL_TYPES]
+        headers.append(("Host", request.header("Host")))  # a real registry wants one
+        before = origin(Request("GET", request.path, tuple(headers)))
         response = origin(request)
         with self._lock:
             self._stale[request.path] = (time.monotonic() + self._seconds, before)
