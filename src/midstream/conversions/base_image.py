@@ -58,7 +58,9 @@ RULES = (UNKNOWN_BASE, UNRESOLVED_BASE)
 
 def convert(subject: Subject) -> Outcome:
     """Rewrite what each live stage stands on, where that is an external image."""
-    return Outcome.merged(_convert_stage(subject, stage) for stage in subject.live_stages)
+    found = Outcome.merged(_convert_stage(subject, stage) for stage in subject.live_stages)
+    # Stages that are FROM the same ARG ask for the same edit.
+    return Outcome(tuple(dict.fromkeys(found.edits)), found.diagnostics)
 
 
 def _convert_stage(subject: Subject, stage: Stage) -> Outcome:
@@ -95,7 +97,15 @@ def _rewrite(subject: Subject, stage: Stage, arrow: Arrow) -> Outcome:
     span, written = _where_it_is_written(subject, arrow)
     if subject.is_claimed(span):
         return Outcome()
+    default = subject.graph.scope.expand_global(written).text
     text = mapped(rule, written.strip("\"'") if "$" in written else image)
+    if default != image or text is None:
+        becomes = mapped(rule, image)
+        return _finding(
+            subject, stage, arrow.span, UNKNOWN_BASE,
+            f"this stage stands on `{image}`, which is given from outside or put together",
+            f"give the build argument `{becomes or rule.to}` under `ship: args:` of the overlay",
+        )  # fmt: skip
     return Outcome(edits=(Edit(span, text, NAME, rule.why),))
 
 
@@ -107,7 +117,7 @@ def _where_it_is_written(subject: Subject, arrow: Arrow) -> tuple[Span, str]:
     whole = _ONE_VARIABLE.fullmatch(arrow.reference)
     if whole:
         name = whole["braced"] or whole["plain"]
-        for pair in _global_arguments(subject):
+        for pair in reversed(list(_global_arguments(subject))):  # the last one counts
             if pair.name == name and pair.value is not None and pair.value_span is not None:
                 return pair.value_span, pair.value
     return arrow.span, arrow.reference

@@ -29,12 +29,13 @@ def convert(subject: Subject) -> Outcome:
     footings = survey(subject)
     edits: list[Edit] = []
     for stage, instruction in subject.live_instructions():
-        if stage is None or instruction.keyword != "RUN":
+        inner = instruction.trigger or instruction
+        if stage is None or inner.keyword != "RUN":
             continue
         manager = footings[stage.index].manager
         if manager is None or subject.is_claimed(instruction.span):
             continue
-        edits += _mounts(subject, instruction, manager)
+        edits += _mounts(subject, inner, manager)
     return Outcome(edits=tuple(edits))
 
 

@@ -57,11 +57,15 @@ class Redirection:
 @dataclass(frozen=True, slots=True)
 class Block:
     """A construct that holds commands: `if`, `for`, `while`, `case`, `group`, `subshell`,
-    `function install_x`, `bash -c`. `removal` is as a command's."""
+    `function install_x`, `bash -c`. `removal`, `before`, `after` and `next_start` are as a
+    command's."""
 
     kind: str
     span: Span
     removal: Span | None
+    before: str = ""
+    after: str = ""
+    next_start: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,10 @@ class _Around:
 _ALONE = _Slot()
 
 
+def _placed(kind: str, span: Span, slot: _Slot) -> Block:
+    return Block(kind, span, slot.removal, slot.before, slot.after, slot.next_start)
+
+
 class Reader:
     """Collects what is read from one instruction, piece by piece."""
 
@@ -275,7 +279,7 @@ class _Walk:
         if node.type == "function_definition":
             name = node.child_by_field_name("name")
             kind = f"function {self.slice(*self.offsets(name)) if name else ''}"
-        block = Block(kind, self.span(node), slot.removal)
+        block = _placed(kind, self.span(node), slot)
         self.reader.blocks.append(block)
         inside = replace(around, blocks=(*around.blocks, block), fixed=False)
         if node.type == "function_definition":
@@ -318,16 +322,29 @@ class _Walk:
         if not node.children_by_field_name("value"):
             self.reader.assignments.append(Assignment(name, None, self.span(variable)))
 
-    def _pipeline(self, node: Node, slot: _Slot, around: _Around) -> None:
-        """The parts of a pipeline can't be taken out; where it stands in its list is kept."""
+    def _pipeline(
+        self,
+        node: Node,
+        slot: _Slot,
+        around: _Around,
+        redirects: Sequence[Node] = (),
+        whole: Node | None = None,
+    ) -> None:
+        """The parts of a pipeline can't be taken out; where it stands in its list is kept.
+
+        `redirects` stand behind it: the grammar gives them to the whole, the shell to the last.
+        """
         parts = [child for child in node.children if child.is_named and child.type != "comment"]
         inside = replace(around, fixed=True)
-        block = Block("pipeline", self.span(node), slot.removal)
+        block = _placed("pipeline", self.span(whole or node), slot)
         self.reader.blocks.append(block)
         inside = replace(inside, blocks=(*around.blocks, block))
         for at, part in enumerate(parts):
             before = "|" if at else slot.before
             after = "|" if at + 1 < len(parts) else slot.after
+            if redirects and at + 1 == len(parts) and part.type == "command":
+                self._command(part, redirects, _Slot(before, after), inside)
+                continue
             for element in flattened(part):
                 self.visit(element.node, _Slot(before, after), inside)
 
@@ -345,6 +362,9 @@ class _Walk:
             return
         if body.type == "command":
             self._command(body, redirects, slot, around)
+            return
+        if body.type == "pipeline":
+            self._pipeline(body, slot, around, redirects, node)
             return
         for redirect in redirects:
             self._look_inside(redirect, around)

@@ -53,22 +53,22 @@ def footing(subject: Subject, root: Arrow) -> Footing:
         return Footing(image, None, frozenset())
     if rule.to is None:
         return Footing(image, None, frozenset(), kept=True)
-    becomes = mapped(rule, image)
+    becomes = mapped(rule, image) or rule.to
     base = subject.platform.base_for(becomes)
     if base is None:
         return Footing(becomes, None, frozenset())
     return Footing(becomes, base.manager, base.tools)
 
 
-def mapped(rule: ImageRule, image: str) -> str:
+def mapped(rule: ImageRule, image: str) -> str | None:
     """What a row makes of an image: `{1}`, `{2}` … stand for what the stars of its glob matched.
 
     `nvidia/cuda:*-ubuntu*` -> `nvidia/cuda:{1}-ubi9` makes `nvidia/cuda:13.0-ubi9` of
-    `nvidia/cuda:13.0-ubuntu22.04`.
+    `nvidia/cuda:13.0-ubuntu22.04`. None where `to` needs a part that `image` as written hasn't.
     """
     to = rule.to or image
     expression = "(.*?)".join(re.escape(part) for part in rule.match.split("*"))
     found = re.fullmatch(expression, image, re.DOTALL)
     for number, part in enumerate(found.groups() if found else (), start=1):
         to = to.replace(f"{{{number}}}", part)
-    return to
+    return None if re.search(r"\{\d\}", to) else to

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -58,8 +58,10 @@ class Base:
 class Repository:
     """A package repository. `set_up` maps dnf and microdnf to the command that enables it.
 
+    `set_up10` says where UBI 10 differs; `{release}` in either is the EL release.
     `provides` are the names that package rows may use for it, its own included. `profiles` are the
-    policies that accept it.
+    policies that accept it. `stands_for` are globs on what Debian's files name in its place: a PPA,
+    a URL, a list under /etc/apt.
     """
 
     name: str
@@ -67,6 +69,18 @@ class Repository:
     set_up: Mapping[str, str]
     provides: tuple[str, ...]
     profiles: tuple[str, ...]
+    stands_for: tuple[str, ...] = ()
+    set_up10: Mapping[str, str] = field(default_factory=dict)
+
+    def on(self, release: str) -> Repository:
+        """The same repository as it is set up on one EL release."""
+        chosen = self.set_up10 if self.set_up10 and release == "10" else self.set_up
+        filled = {name: text.replace("{release}", release) for name, text in chosen.items()}
+        return replace(self, set_up=filled)
+
+    def replaces(self, origin: str) -> bool:
+        """Whether what comes from a Debian repository is looked for in this one."""
+        return any(glob(pattern).fullmatch(origin) for pattern in self.stands_for)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +96,7 @@ class Platform:
     bases: tuple[Base, ...]
     repositories: Mapping[str, Repository]
     tool_packages: Mapping[str, str]  # the RPM that brings a program
+    pythons: tuple[str, ...] = ()  # the versions that have RPMs; none where nobody has looked
 
     def base_for(self, image: str) -> Base | None:
         """The family an image reference belongs to, tag and digest aside."""
@@ -211,8 +226,10 @@ def read_repositories(source: Source) -> dict[str, Repository]:
     root, mistakes = load(source)
     found = {}
     for key, node in root.entries():
-        record = node.record(required=("title",), optional=("set_up", "provides", "profiles"))
+        optional = ("set_up", "set_up10", "provides", "profiles", "stands_for")
+        record = node.record(required=("title",), optional=optional)
         set_up = {manager.text(): command.text() for manager, command in record.entries("set_up")}
+        set_up10 = {m.text(): command.text() for m, command in record.entries("set_up10")}
         name = key.text()
         found[name] = Repository(
             name=name,
@@ -220,6 +237,8 @@ def read_repositories(source: Source) -> dict[str, Repository]:
             set_up=set_up,
             provides=(name, *record.texts("provides")),
             profiles=record.texts("profiles") or ("community",),
+            stands_for=record.texts("stands_for"),
+            set_up10=set_up10,
         )
     mistakes.raise_if_any()
     return found
@@ -229,7 +248,7 @@ def read_platform(source: Source, repositories: Mapping[str, Repository]) -> Pla
     """`platforms/<name>.yaml`. Raises `ConfigurationError`."""
     root, mistakes = load(source)
     required = ("name", "release", "glibc", "manylinux", "python", "library_folder", "bases")
-    record = root.record(required=required, optional=("tool_packages",))
+    record = root.record(required=required, optional=("tool_packages", "pythons"))
     platform = Platform(
         name=record.text("name"),
         release=record.text("release"),
@@ -238,8 +257,9 @@ def read_platform(source: Source, repositories: Mapping[str, Repository]) -> Pla
         python=record.text("python"),
         library_folder=record.text("library_folder"),
         bases=tuple(_base(key, node) for key, node in record.entries("bases")),
-        repositories=repositories,
+        repositories={n: r.on(record.text("release")) for n, r in repositories.items()},
         tool_packages={k.text(): v.text() for k, v in record.entries("tool_packages")},
+        pythons=record.texts("pythons"),
     )
     mistakes.raise_if_any()
     return platform

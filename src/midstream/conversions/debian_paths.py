@@ -1,0 +1,93 @@
+"""`/usr/lib/x86_64-linux-gnu` and its like become `/usr/lib64`.
+
+Only the system's own folders: where a build puts its libraries under another prefix is the build's
+business, and an assumption that is looked at elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from midstream.conversions.work import NO_TRANSLATION
+from midstream.diagnostic import Diagnostic, Severity
+from midstream.dockerfile.arguments import transfer
+from midstream.dockerfile.joined import join
+from midstream.edit import Edit
+from midstream.source import Span
+from midstream.ubi.outcome import Outcome
+from midstream.ubi.survey import survey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from midstream.dockerfile.model import Instruction, Stage
+    from midstream.ubi.subject import Subject
+
+NAME = "debian-paths"
+RULES = (NO_TRANSLATION,)
+
+_MACHINE = r"(?:x86_64|aarch64|powerpc64le|s390x|\$\(uname -m\)|\$\(arch\)|`uname -m`)"
+_FOLDER = re.compile(rf"(?<![\w.}}/$-])(?:/usr)?/lib/{_MACHINE}-linux-gnu(?![\w-])")
+_KINDS = frozenset(("RUN", "ENV", "ARG", "COPY", "CMD", "ENTRYPOINT", "WORKDIR", "VOLUME"))
+
+
+def convert(subject: Subject) -> Outcome:
+    """Rewrite the folders in every live stage that stands on UBI."""
+    footings = survey(subject)
+    on_ubi = {index for index, footing in footings.items() if footing.manager is not None}
+    outcomes = []
+    for stage in subject.live_stages:
+        for outer in stage.instructions if stage.index in on_ubi else ():
+            inner = outer.trigger or outer
+            if inner.keyword in _KINDS:
+                parts = _parts(subject, stage, outer, inner, on_ubi)
+                edits = tuple(_folders(subject, parts))
+                outcomes.append(_checked(subject, outer, edits))
+    return Outcome.merged(outcomes)
+
+
+def _parts(
+    subject: Subject, stage: Stage, outer: Instruction, inner: Instruction, on_ubi: set[int]
+) -> list[Span]:
+    """Where to look: not at the files of another image, which stand where that one has them."""
+    dockerfile = subject.dockerfile
+    if inner.flag("from") is not None:
+        arrows = [a for a in subject.graph.needs(stage.index) if a.instruction is outer]
+        if not any(arrow.target in on_ubi for arrow in arrows):
+            there = transfer(dockerfile, inner).destination
+            return [there.span] if there is not None else []
+    pieces = join(dockerfile.source.text, inner.arguments, dockerfile.escape).pieces
+    return [Span(*each) for each in pieces] + [h.body for h in inner.heredocs]
+
+
+def _folders(subject: Subject, parts: list[Span]) -> Iterator[Edit]:
+    text = subject.dockerfile.source.text
+    for part in parts:
+        for found in _FOLDER.finditer(text, part.start, part.end):
+            new = "/usr/lib64" if found[0].startswith("/usr") else "/lib64"
+            span = Span(*found.span())
+            if not subject.is_claimed(span):
+                yield Edit(span, new, NAME, "EL keeps a machine's libraries in lib64")
+
+
+def _checked(subject: Subject, instruction: Instruction, edits: tuple[Edit, ...]) -> Outcome:
+    """`ln -s` from Debian's folder to lib64 would lead to itself."""
+    for command in subject.script(instruction).commands if edits else ():
+        if command.name not in ("ln", "cp", "mv"):
+            continue
+        paths = [w.text for w in command.arguments if not w.text.startswith("-")]
+        moved = [_FOLDER.sub("/usr/lib64", path) for path in paths]
+        if moved != paths and len(set(moved)) < len(moved):
+            return Outcome(diagnostics=(_to_itself(subject, instruction, command.core),))
+    return Outcome(edits)
+
+
+def _to_itself(subject: Subject, instruction: Instruction, span: Span) -> Diagnostic:
+    stage = subject.dockerfile.stage_of(instruction)
+    return Diagnostic(
+        rule=NO_TRANSLATION, severity=Severity.ERROR,
+        message="on EL both paths are the same", source=subject.dockerfile.source, span=span,
+        help="drop this command with an edit of the overlay",
+        context=f"stage {stage.label}" if stage is not None else "",
+    )  # fmt: skip
