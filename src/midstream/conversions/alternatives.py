@@ -18,8 +18,7 @@ NAME = "alternatives"
 RULES = (NO_TRANSLATION,)
 
 _COMPILER = re.compile(r"/usr/bin/(?P<name>gcc|g\+\+|cpp|gcov)-(?P<version>\d+)")
-_PYTHON = re.compile(r"/usr/bin/python(?:3\.\d+|\$\{?\w+\}?)")
-_PYTHON_NAMES = frozenset(("python", "python3"))
+_PYTHON = re.compile(r"/usr/bin/(?:python|pip)\S*|(?:python|pip)[\d.]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +35,14 @@ def command(work: Work, command: Command) -> bool:
     if command.name != "update-alternatives" or work.native:
         return False
     words = [w.value for w in command.arguments]
+    if any(_PYTHON.fullmatch(word) for word in words):
+        return False  # dnf runs on it: that is what `system-python` is about
     verb = next((w for w in words if w.startswith("--") and w not in ("--quiet", "--force")), "")
     rest = [w for w in words if w != verb and w not in ("--quiet", "--force")]
     if not words_only(command, command.core):
         work.refuse(command.core, "a redirection stands among the words")
     elif verb == "--install" and len(rest) >= 4:
         _install(work, command, rest)
-    elif verb == "--set" and len(rest) == 2 and rest[0] in _PYTHON_NAMES:
-        _python(work, command, [_Link("", rest[0], rest[1])])
     else:
         _refuse(work, command)
     return True
@@ -59,8 +58,6 @@ def _install(work: Work, command: Command, rest: list[str]) -> None:
         _refuse(work, command)
     elif all(_COMPILER.fullmatch(each.path) for each in links):
         _compiler(work, command, links)
-    elif all(each.name in _PYTHON_NAMES for each in links):
-        _python(work, command, links)
     else:
         _refuse(work, command)
 
@@ -70,35 +67,6 @@ def _refuse(work: Work, command: Command) -> None:
         command.core, "what these alternatives lead to may stand elsewhere on UBI",
         f"{EDIT_IT}: `ln -sf …` into /usr/local/bin does the same for one path",
     )  # fmt: skip
-
-
-def _python(work: Work, command: Command, links: list[_Link]) -> None:
-    """Into /usr/local/bin: dnf itself runs on /usr/bin/python3."""
-    if not all(_PYTHON.fullmatch(each.path) for each in links):
-        _refuse(work, command)
-        return
-    if len(links) > 1 and (command.wrappers or command.before in ("||", "|")):
-        _refuse(work, command)
-        return
-    if _is_linked_before(work, command, links):
-        work.doom(command, NAME, "the link is there already")
-        return
-    made = []
-    for each in links:
-        made += ["ln", "-sf", each.path, f"/usr/local/bin/{each.name}", "&&"]
-    why = "dnf runs on /usr/bin/python3, so the link goes before it on PATH"
-    work.edit(command.core, written(command, *made[:-1]), NAME, why)
-
-
-def _is_linked_before(work: Work, command: Command, links: list[_Link]) -> bool:
-    """`--set` behind an `--install` of the same path."""
-    for each in work.script.commands:
-        if each.span.start >= command.span.start:
-            return False
-        words = [w.value for w in each.arguments]
-        if each.name == "update-alternatives" and "--install" in words and not each.blocks:
-            return all(link.path in words and link.name in words for link in links)
-    return False
 
 
 def _compiler(work: Work, command: Command, links: list[_Link]) -> None:

@@ -35,12 +35,12 @@ RULES = (LEFT_OVER,)
 _KINDS = frozenset(("RUN", "CMD", "ENTRYPOINT", "ENV", "ARG", "COPY", "ADD", "HEALTHCHECK"))
 _DEBIANS = re.compile(
     r"(?<![\w./-])(?:apt-(?:get|key|cache|mark|config)|add-apt-repository|aptitude|dpkg(?:-\w+)*"
-    r"|debconf-\w+|lsb_release|update-alternatives|locale-gen|update-locale|adduser|addgroup"
+    r"|debconf-\w+|lsb_release|locale-gen|update-locale|adduser|addgroup"
     r"|deluser|gdebi|apt\s+(?:-\w+\s+)*(?:install|update|upgrade|remove|purge))(?![\w.-])"
     r"|/etc/apt(?![\w-])|/var/lib/(?:apt|dpkg)(?![\w-])|\.deb(?![\w-])|DEBIAN_FRONTEND"
     r"|(?:UBUNTU|VERSION)_CODENAME"
 )
-_ON_UBI_TOO = re.compile(r"adduser|update-alternatives")
+_ON_UBI_TOO = "adduser"
 
 
 def left_over(subject: Subject, outcome: Outcome) -> Iterator[Diagnostic]:
@@ -66,7 +66,7 @@ def _look(
     image = subject.graph.root(stage.index).image
     native = image is not None and subject.platform.base_for(image) is not None
     for hit in hits:
-        if native and _ON_UBI_TOO.fullmatch(text[hit.start : hit.end]):
+        if native and text[hit.start : hit.end] == _ON_UBI_TOO:
             continue
         if any(hit.overlaps(edit) for edit in edits) or subject.is_claimed(hit):
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from midstream.conversions.dropping import Statements
+from midstream.conversions.taking_out import Statements
 from midstream.conversions.work import is_exec
 from midstream.dockerfile.shell import quote
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from midstream.conversions.dropping import Statements, drop
+from midstream.conversions.taking_out import Statements, take_out
 from midstream.diagnostic import Diagnostic, Rule, Severity
 from midstream.dockerfile.shell import quote
 from midstream.edit import Edit
@@ -116,7 +116,7 @@ class Work:
         if doomed:
             edits = [e for e in edits if not any(e.span in span for span in doomed)]
             statements = Statements(self.script)
-            edits += drop(self.subject.dockerfile, self.instruction, statements, doomed)
+            edits += take_out(self.subject.dockerfile, self.instruction, statements, doomed)
         edits = sorted(set(edits))
         clash = next((b for a, b in pairwise(edits) if _clash(a, b)), None)
         if clash is not None:

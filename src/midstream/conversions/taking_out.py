@@ -45,7 +45,7 @@ class Statements:
         return self._previous.get(statement.span.start)
 
 
-def drop(
+def take_out(
     dockerfile: Dockerfile,
     instruction: Instruction,
     statements: Statements,
@@ -69,7 +69,7 @@ def drop(
             continue
         run = _run(statements, statements.by_span[span], outer)
         done.update(each.span for each in run)
-        cut, text = _cut(dockerfile, run)
+        cut, text = _cut(dockerfile, statements, run)
         if not text:
             cut, text = _with_comments(dockerfile, instruction, cut)
         edits.append(Edit(cut, text, rule, why))
@@ -93,22 +93,36 @@ def _run(
     return run
 
 
-def _cut(dockerfile: Dockerfile, run: list[Command | Block]) -> tuple[Span, str]:
+def _cut(
+    dockerfile: Dockerfile, statements: Statements, run: list[Command | Block]
+) -> tuple[Span, str]:
     first, last = run[0], run[-1]
     whole = Span(first.span.start, last.span.end)
+    nothing = (whole, _nothing(first))
     if isinstance(first, Command) and _keeps_a_file(first):
         return first.core, _nothing(first)
-    if len(run) == 1:
-        return (first.removal, "") if first.removal is not None else (whole, _nothing(first))
-    if first.before != "&&":  # the run opens its list
-        if last.after == "&&" and last.next_start is not None:
-            return Span(first.span.start, last.next_start), ""
-        return whole, _nothing(first)
+    if _is_chosen(statements.previous(first)) or _is_chosen(statements.next(last)):
+        return nothing
+    if first.before != "&&" and last.after == "&&" and last.next_start is not None:
+        return Span(first.span.start, last.next_start), ""  # the run opens its list
     if first.removal is None or last.removal is None:
-        return whole, _nothing(first)
+        return nothing
+    if len(run) == 1:
+        return first.removal, ""
+    if first.before != "&&":
+        return nothing
     if last.after in ("&&", "||"):
         return Span(first.removal.start, last.removal.end), ""
     return Span(_behind_what_stays(dockerfile, first.removal.start), last.removal.end), ""
+
+
+def _is_chosen(neighbour: Command | Block | None) -> bool:
+    """`update-alternatives --set`: `system-python` may take it out, with an operator beside it."""
+    return (
+        isinstance(neighbour, Command)
+        and neighbour.name in ("update-alternatives", "alternatives")
+        and any(word.value == "--set" for word in neighbour.arguments)
+    )
 
 
 def _nothing(statement: Command | Block) -> str:
