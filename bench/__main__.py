@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from bench import parsing, rebasing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BENCHES: dict[str, Callable[[], None]] = {
     "rebase": rebasing.main,

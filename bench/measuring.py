@@ -8,8 +8,11 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -32,7 +35,7 @@ def run(command: Sequence[str], **extra: str) -> Callable[[], object]:
     """A call that runs a program to its end, with what it prints thrown away."""
 
     def call() -> None:
-        subprocess.run(  # noqa: S603 - the commands are this benchmark's own
+        subprocess.run(
             command, cwd=ROOT, env={**os.environ, **extra}, check=True, capture_output=True
         )
 

@@ -20,7 +20,7 @@ def main() -> None:
 
 
 def _imports(command: list[str]) -> str:
-    done = subprocess.run(  # noqa: S603 - the command is this benchmark's own
+    done = subprocess.run(
         [command[0], "-X", "importtime", *command[1:]],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip

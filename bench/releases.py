@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from bench.measuring import ROOT
 from midstream.adapters import files
@@ -10,6 +10,9 @@ from midstream.adapters.index import PackageIndex
 from midstream.source import Source
 from midstream.upstream.config import read_project
 from midstream.upstream.snapshot import Snapshot, Tracker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def snapshot(release: str) -> Snapshot:
