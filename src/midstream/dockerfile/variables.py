@@ -304,6 +304,10 @@ class Scope:
         """Every variable with a value just before that instruction."""
         return self._before[instruction.span.start].values
 
+    def environment_at(self, instruction: Instruction) -> Mapping[str, str]:
+        """The ENV just before an instruction, what its stage inherited included."""
+        return self._before[instruction.span.start].env
+
     def environment(self, stage: int) -> Mapping[str, str]:
         """The ENV at a stage's end, what it inherited included."""
         return self._ends[stage].env
