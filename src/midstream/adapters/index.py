@@ -207,10 +207,12 @@ def _session() -> requests.Session:
     from urllib3.util import Retry
 
     session = requests.Session()
-    # Statuses are handed on after the last try, so that `_as_ours` can class them.
+    # Statuses are handed on after the last try, so that `_as_ours` can class them. A server's
+    # `Retry-After` isn't waited for: it may say hours, and exit code 7 says to come back.
     patient = Retry(
-        total=3, backoff_factor=0.5, status_forcelist=(502, 503, 504), raise_on_status=False
-    )
+        total=3, backoff_factor=0.5, status_forcelist=(502, 503, 504), raise_on_status=False,
+        respect_retry_after_header=False,
+    )  # fmt: skip
     session.mount("http://", HTTPAdapter(max_retries=patient))
     session.mount("https://", HTTPAdapter(max_retries=patient))
     return session
