@@ -30,15 +30,14 @@ class Change:
 
 def compare(project: Project, old: Lock, new: Lock) -> tuple[Change, ...]:
     """Every difference, by path. A file that moved and changed is one change, and `moved`."""
-    moved = dict(_moved_targets(project, old, new))
-    for path, was in _moved_blobs(old, new):
-        moved.setdefault(path, was)
+    moves = [*_moved_blobs(old, new), *_moved_targets(project, old, new)]
+    moved = {path: was for path, was in moves if path not in old.files}
     gone = set(moved.values())
     owners = _owners(project, old) | _owners(project, new)
     found = []
     for path in sorted({*old.files, *new.files}):
         before, after = old.files.get(path), new.files.get(path)
-        if path in moved and before is None:
+        if path in moved:
             found.append(Change(Kind.MOVED, path, moved[path], owners.get(path)))
         elif path in gone and after is None:
             continue
