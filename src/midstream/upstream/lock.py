@@ -7,6 +7,7 @@ clone, a cache. Bytes with another id are refused.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -83,36 +84,47 @@ def read_lock(source: Source) -> Lock:
     """Raises `UnreadableLock`."""
     content = read_json(source)
     try:
-        archive = content.get("archive")
         return Lock(
             project=_text(content, "project"),
             release=_text(content, "release"),
             commit=_text(content, "commit"),
             date=_text(content, "date"),
-            archive=archive and Archive(
-                _text(archive, "name"), _text(archive, "sha256"), int(archive["size"])
-            ),
-            files={path: _text(content["files"], path) for path in content["files"]},
-        )  # fmt: skip
+            archive=_archive(content["archive"]) if "archive" in content else None,
+            files={path: _blob(path, name) for path, name in content["files"].items()},
+        )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _unreadable(source, f"a value is missing or of another kind: {error}", 0) from None
 
 
 def read_json(source: Source) -> dict[str, Any]:
     """The object in a lock of this version. Raises `UnreadableLock`."""
-    marks = source.text.find("<<<<<<< ")
-    if marks != -1:
-        raise _unreadable(source, "git's conflict markers are in it", marks)
+    marks = re.search(r"^<<<<<<< ", source.text, re.MULTILINE)
+    if marks:
+        raise _unreadable(source, "git's conflict markers are in it", marks.start())
     try:
         content = json.loads(source.text)
     except json.JSONDecodeError as error:
         raise _unreadable(source, f"not JSON: {error.msg}", error.pos) from None
-    except RecursionError:
-        raise _unreadable(source, "not a lock: nested too deeply", 0) from None
+    except (RecursionError, ValueError) as error:  # nested too deeply; a number of 5,000 digits
+        raise _unreadable(source, f"not a lock: {error}", 0) from None
     if not isinstance(content, dict) or content.get("midstream") != VERSION:
         found = content.get("midstream") if isinstance(content, dict) else None
         raise _unreadable(source, f"made for version {found!r} of the format, not {VERSION}", 0)
     return content
+
+
+def _archive(content: Mapping[str, Any]) -> Archive:
+    size = content["size"]
+    if not isinstance(size, int):
+        raise TypeError("`size` is no whole number")
+    return Archive(_text(content, "name"), _text(content, "sha256"), size)
+
+
+def _blob(path: str, name: object) -> str:
+    # An id becomes a path in the cache, and part of a command that a person is told to type.
+    if not isinstance(name, str) or not re.fullmatch(r"[0-9a-f]{40}", name):
+        raise ValueError(f"`{path}` has no git blob id")
+    return name
 
 
 def _text(content: Mapping[str, Any], key: str) -> str:
