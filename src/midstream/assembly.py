@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from midstream.dockerfile.arguments import pairs
 from midstream.edit import Edit, EditConflict
@@ -27,8 +28,7 @@ SHIP_ARGUMENT = "ship"
 RENUMBER = "stage-number"
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """A stretch of the result: `start` in the result, and either the offset `upstream` that it was
     copied from, or the change `by` that wrote it (with the upstream offset where it stands)."""
 
@@ -37,8 +37,7 @@ class Piece:
     by: Edit | None
 
 
-@dataclass(frozen=True)
-class Assembled:
+class Assembled(Struct, frozen=True, dict=True):
     """The result's text, and where each stretch of it comes from."""
 
     source: Source

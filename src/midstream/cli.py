@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
-import platform
 import signal
-import tempfile
-import traceback
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
+from msgspec import Struct
 
 from midstream import __version__, report
 from midstream.errors import Exit, MidstreamError
@@ -30,8 +28,7 @@ _COMMANDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Workspace:
+class Workspace(Struct, frozen=True):
     """What every command is given: the tree it runs on, and how it answers."""
 
     root: Path
@@ -94,6 +91,8 @@ def main(ctx: click.Context, *, verbose: bool, json: bool, strict: bool, root: P
     """Carry upstream Dockerfiles onto UBI, prove the result, and promote the images."""
     logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, format="%(message)s")
     signal.signal(signal.SIGTERM, _terminated)
+    # What is read lives as long as the process, so looking for garbage is seldom worth its time.
+    gc.set_threshold(100_000, 20, 20)
     ctx.obj = ctx.obj or Workspace(root, json, strict, verbose)
 
 
@@ -102,6 +101,10 @@ def _terminated(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _own_defect(error: Exception) -> NoReturn:
+    import platform
+    import tempfile
+    import traceback
+
     with tempfile.NamedTemporaryFile(
         "w", prefix="midstream-", suffix=".log", delete=False, encoding="utf-8", errors="replace"
     ) as log:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import yaml
+from msgspec import Struct
 
 from midstream.diagnostic import Diagnostic, Place, Rule, Severity
 from midstream.errors import UsageError
@@ -100,8 +101,7 @@ def load(source: Source) -> tuple[Node, Mistakes]:
     return Node(root, mistakes), mistakes
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True):
     """One value of a YAML file, with its place."""
 
     raw: yaml.Node
@@ -218,8 +218,7 @@ class Node:
         return "list" if self.is_sequence else "text"
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """A mapping with known keys. Absent keys give the default that the caller names."""
 
     node: Node

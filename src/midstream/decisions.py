@@ -7,8 +7,9 @@ upstream's text is kept. While it stays the same, the decision stands.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from midstream.diagnostic import Diagnostic, Place, Rule, Severity
 from midstream.upstream.lock import VERSION, UnreadableLock, read_json
@@ -46,16 +47,14 @@ RULES = (CHANGED, NEW_THERE)
 NAME = "lock.json"
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """What a decision was made about. `label` says what it is, for people."""
 
     label: str
     fingerprint: str
 
 
-@dataclass(frozen=True, slots=True)
-class Decisions:
+class Decisions(Struct, frozen=True):
     """A target's lock.
 
     `edits` maps an edit's id to the fingerprint of the text that it changes, `review` a reviewed
@@ -102,8 +101,7 @@ def _texts(content: Any) -> dict[str, str]:
     return {str(key): str(value) for key, value in content.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """Something that upstream changed, and that a person has to look at."""
 
     id: str

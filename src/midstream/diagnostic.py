@@ -6,9 +6,10 @@ MS4xx promotion, MS5xx what was written for midstream.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from midstream.source import Source, Span
@@ -20,8 +21,7 @@ class Severity(StrEnum):
     INFO = "info"
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """A kind of finding: the code is for searching, the name for reading.
 
     `page` is what `midstream explain CODE` prints, in Markdown: what is wrong, why it matters,
@@ -33,8 +33,7 @@ class Rule:
     page: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A span of a file. `note` says what stands there, for a second place of a finding."""
 
     source: Source
@@ -42,8 +41,7 @@ class Place:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Diagnostic:
+class Diagnostic(Struct, frozen=True, kw_only=True):
     """One finding, at one place, with the way out.
 
     `context` follows the place in parentheses: "vllm 0.33.0, stage build_rixl".

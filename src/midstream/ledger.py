@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from bisect import bisect_right
 from collections import Counter
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -32,16 +33,14 @@ class Fate(StrEnum):
     UNDECIDED = "undecided"  # nobody has said; nothing is written
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(Struct, frozen=True):
     """Who changed an instruction, and why: a conversion's name, or an overlay edit's id."""
 
     by: str
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One upstream instruction. Lines count from one, as editors count them."""
 
     keyword: str
@@ -52,8 +51,7 @@ class Entry:
     reasons: tuple[Reason, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Ledger:
+class Ledger(Struct, frozen=True):
     """The fates of all instructions of one upstream file, in its order."""
 
     entries: tuple[Entry, ...]
@@ -71,7 +69,13 @@ class Ledger:
 
     def as_bytes(self) -> bytes:
         """The ledger as it is written beside the result."""
-        return f"{json.dumps({'midstream': 1, **self.as_json()}, indent=1)}\n".encode()
+        content = self.as_json()
+        # One line for each instruction: a change of one is a change of one line.
+        rows = ",\n".join(f"  {json.dumps(row)}" for row in content["instructions"])
+        counts = json.dumps(content["counts"])
+        return (
+            f'{{\n "midstream": 1,\n "counts": {counts},\n "instructions": [\n{rows}\n ]\n}}\n'
+        ).encode()
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -89,8 +93,7 @@ class Ledger:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """What the overlay decided about an instruction: its edit's id, the fate, and the reason."""
 
     instruction: Instruction

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from midstream.errors import UsageError
 
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from midstream.upstream.snapshot import Snapshot
 
 
-@dataclass(frozen=True)
-class Origin:
+class Origin(Struct, frozen=True, dict=True):
     """Upstream for one target. `release` is None for a text that belongs to no release.
 
     `blob` is the git blob id of the Dockerfile, `date` the release's as RFC 3339 writes it.
@@ -27,8 +27,8 @@ class Origin:
     commit: str
     date: str
     blob: str
-    dockerfile: Source = field(repr=False)
-    snapshot: Snapshot | None = field(default=None, repr=False)
+    dockerfile: Source
+    snapshot: Snapshot | None = None
 
     @property
     def label(self) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from midstream import assembly, decisions, fingerprint, shipping, verification
 from midstream.assumptions import shelf as assumptions
@@ -68,8 +71,7 @@ class CannotRebase(MidstreamError):
     exit_code = Exit.FINDINGS
 
 
-@dataclass(frozen=True)
-class Rebased:
+class Rebased(Struct, frozen=True, dict=True):
     """All that one target's rebase gives. `result` is None where upstream's text can't be read.
 
     `findings` are everything that was found, errors too; `questions` what a person has to answer.
@@ -392,8 +394,7 @@ class _Proofs:
     view: View | None
 
 
-@dataclass(frozen=True)
-class _Upstream:
+class _Upstream(Struct, frozen=True, dict=True):
     """What templates see as `upstream`: values of the release, read and never typed twice."""
 
     _origin: Origin

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from midstream.diagnostic import Diagnostic, Place, Rule, Severity
 from midstream.dockerfile.arguments import pairs
@@ -13,7 +14,6 @@ from midstream.ubi.tables import glob
 from midstream.upstream.release_arguments import (
     PIPELINE,
     arguments_for,
-    read_release_builds,
     span_of_line,
 )
 
@@ -76,8 +76,7 @@ build doesn't pass any more.
 RULES = (LOST_ARGUMENT, RELEASE_ARGUMENT, OTHER_VALUE, NOTHING_SET_ASIDE)
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(Struct, frozen=True):
     """A build argument that ours is built with, and why."""
 
     name: str
@@ -85,8 +84,7 @@ class Argument:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Shipping:
+class Shipping(Struct, frozen=True):
     """The arguments that the overlay gives, and those that upstream's release build passes."""
 
     arguments: tuple[Argument, ...]
@@ -110,15 +108,9 @@ def upstreams_arguments(
     origin: Origin, dockerfile: Dockerfile, stage: Stage
 ) -> Mapping[str, tuple[ReleaseArgument, ...]]:
     """What upstream's release builds of a stage pass; nothing where no pipeline is at hand."""
-    pipeline = origin.find(PIPELINE)
-    if pipeline is None:
+    if origin.snapshot is None:
         return {}
-
-    def script(path: str) -> str | None:
-        found = origin.find(path)
-        return found.text if found else None
-
-    builds = read_release_builds(pipeline, script)
+    builds = origin.snapshot.release_builds
     is_last = stage.index == len(dockerfile.stages) - 1
     return arguments_for(builds, dockerfile.source.name, stage.label, is_last=is_last)
 

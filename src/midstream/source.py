@@ -8,21 +8,17 @@ surrogates (PEP 383) and go out as the bytes they were. Offsets count characters
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Self
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, order=True)
-class Span:
+
+class Span(Struct, frozen=True, order=True):
     """The characters from `start` up to, and not including, `end`."""
 
     start: int
     end: int
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.start <= self.end:
-            raise ValueError(f"not a span: {self.start}..{self.end}")
 
     def __len__(self) -> int:
         return self.end - self.start
@@ -36,8 +32,7 @@ class Span:
         return self.start < other.end and other.start < self.end
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(Struct, frozen=True):
     """A line and a column, both counted from one, as editors count them."""
 
     line: int
@@ -47,12 +42,11 @@ class Position:
         return f"{self.line}:{self.column}"
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(Struct, frozen=True, dict=True):
     """One file: the name people know it by, and its text, character for character."""
 
     name: str
-    text: str = field(repr=False)
+    text: str
 
     @classmethod
     def from_bytes(cls, name: str, data: bytes) -> Self:

@@ -132,7 +132,7 @@ def at_origin(
 
 
 def _moved(found: Diagnostic, source: object, span: Span, context: str) -> Diagnostic:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     said = ", ".join(part for part in (context, found.context) if part)
-    return replace(found, source=source, span=span, context=said)  # type: ignore[arg-type]
+    return replace(found, source=source, span=span, context=said)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from midstream.errors import Exit, MidstreamError, UsageError
 
@@ -54,8 +55,7 @@ def write(path: Path, data: bytes) -> None:
         ) from None
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
+class Tree(Struct, frozen=True):
     """The files below a folder, by paths with `/` between their parts."""
 
     root: Path

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tarfile
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
 
 from midstream.errors import Exit, IntegrityError, MidstreamError
 
@@ -44,8 +44,7 @@ class WrongArchive(IntegrityError):
     """The archive isn't the one that was promised."""
 
 
-@dataclass(frozen=True, slots=True)
-class SourceRelease:
+class SourceRelease(Struct, frozen=True):
     """A source archive on the index. `size` is in bytes (0: not said); `date` is RFC 3339's."""
 
     version: str
@@ -71,8 +70,7 @@ class Index(Protocol):
         """The wanted files of a release by path; `arrived` is told of bytes as they come."""
 
 
-@dataclass(frozen=True, slots=True)
-class PackageIndex:
+class PackageIndex(Struct, frozen=True):
     """The index that `MIDSTREAM_INDEX_URL` names, or else the public one."""
 
     endpoint: str | None = None
@@ -152,6 +150,8 @@ class _Stream:
 def _unpack(
     stream: _Stream, release: SourceRelease, wanted: Callable[[str], bool]
 ) -> dict[str, bytes]:
+    import tarfile  # only a download needs it
+
     kept: dict[str, bytes] = {}
     try:
         with tarfile.open(fileobj=stream, mode="r|gz", bufsize=_CHUNK) as archive:  # type: ignore[call-overload]

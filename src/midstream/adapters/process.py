@@ -9,8 +9,9 @@ import signal
 import subprocess
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from midstream.errors import MidstreamError
 
@@ -24,8 +25,7 @@ _running: set[subprocess.Popen[bytes]] = set()
 _running_lock = threading.Lock()
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(Struct, frozen=True):
     """How a program ended, with its bytes as they were: decoding could change a digest."""
 
     command: tuple[str, ...]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from midstream.diagnostic import Diagnostic, Severity
 
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 COMMUNITY, REDHAT = "community", "redhat"
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(Struct, frozen=True):
     """`declared_upstream` are the variables that upstream's own file declares, so that one which
     got lost on the way is told from one that upstream never had."""
 

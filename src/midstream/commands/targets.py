@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import Struct
 
 from midstream import report
 from midstream.commands import workspace as at
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from midstream.upstream.lock import Lock
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """`path` and `blob` are None where the locked release has no such Dockerfile; `overlay` where
     no overlay is for that release. `moved` says that the last rebase was of other bytes."""
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from midstream.dockerfile.joined import SPACE, join
 
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from midstream.source import Span
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(Struct, frozen=True):
     """`name=value` of an ARG, ENV or LABEL.
 
     `value` is as written, quotes and variables included; None for an ARG without a default.
@@ -30,24 +30,21 @@ class Pair:
     value_span: Span | None
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """A word of an instruction, as written."""
 
     text: str
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
+class Transfer(Struct, frozen=True):
     """What a COPY or ADD takes, and where to. A heredoc source is its opener, e.g. `<<EOF`."""
 
     sources: tuple[Item, ...]
     destination: Item | None
 
 
-@dataclass(frozen=True, slots=True)
-class MountOption:
+class MountOption(Struct, frozen=True):
     """One `key=value` of a `--mount`; `value` is None for a bare key such as `readonly`."""
 
     key: str
@@ -55,8 +52,7 @@ class MountOption:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+class Mount(Struct, frozen=True):
     """A RUN's `--mount`. Its type is bind where nothing is said."""
 
     options: tuple[MountOption, ...]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser
@@ -48,8 +49,7 @@ def tree(text: str) -> tuple[Node, list[int] | range]:
     return root, [*characters, len(text)]
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
+class Element(Struct, frozen=True):
     """One statement of an and-or list, with the operators beside it."""
 
     node: Node
@@ -59,6 +59,8 @@ class Element:
 
 def flattened(node: Node) -> list[Element]:
     """`a && b || c` as its three elements; any other statement as a list of one."""
+    if node.type != "list":
+        return [Element(node, None, None)]
     parts: list[Node] = []
     _collect(node, parts)
     elements = []
@@ -80,8 +82,7 @@ def _collect(node: Node, parts: list[Node]) -> None:
         waiting.extend(reversed([c for c in current.children if c.type != "comment"]))
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(Struct, frozen=True):
     """One statement of a sequence, and the `;`, `&` or newline behind it, if there is one."""
 
     node: Node

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from midstream.source import Span
 
@@ -11,8 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(Struct, frozen=True):
     """One word of a command.
 
     `text` is as written, with line continuations inside it removed. `literal` is its value after
@@ -36,8 +36,7 @@ class Word:
         return text
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(Struct, frozen=True):
     """`NAME=value` before a command, or standing alone. A `for` gives its name to each word."""
 
     name: str
@@ -45,8 +44,7 @@ class Assignment:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Redirection:
+class Redirection(Struct, frozen=True):
     """`> file`, `2>&1`, `<<EOF` …; `target` is None for a heredoc."""
 
     operator: str
@@ -54,8 +52,7 @@ class Redirection:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """A construct that holds commands: `if`, `for`, `while`, `case`, `group`, `subshell`,
     `function install_x`, `bash -c`. `removal`, `before`, `after` and `next_start` are as a
     command's."""
@@ -68,8 +65,7 @@ class Block:
     next_start: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Struct, frozen=True):
     """One simple command.
 
     `words` are all words, wrappers included. `name` is the program that does the work, without its
@@ -116,8 +112,7 @@ class Command:
         return Span(first.span.start, max(first.span.end, last.span.end))
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(Struct, frozen=True):
     """A variable that a script reads, e.g. `${X:-y}`."""
 
     name: str
@@ -125,16 +120,14 @@ class Read:
     has_default: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Doubt:
+class Doubt(Struct, frozen=True):
     """A place that can't be read for certain, and why."""
 
     span: Span
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class Script(Struct, frozen=True):
     """All that one instruction runs, in the order of the text."""
 
     commands: tuple[Command, ...]
@@ -155,8 +148,7 @@ class Script:
         return frozenset(each.name for each in self.assignments)
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     """Shell text, and for each of its characters where it stands in the Dockerfile."""
 
     text: str

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from midstream.diagnostic import Diagnostic, Place, Rule, Severity
 from midstream.dockerfile.arguments import mounts
@@ -70,8 +71,7 @@ class Need(StrEnum):
     MOUNT = "mount"
 
 
-@dataclass(frozen=True, slots=True)
-class Arrow:
+class Arrow(Struct, frozen=True):
     """`stage` needs `target` (a stage's index) or `image` (an external one), for `need`.
 
     `reference` is as written, `image` with the variables filled in; `span` is the reference's.
@@ -88,8 +88,7 @@ class Arrow:
     unresolved: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Graph:
+class Graph(Struct, frozen=True, dict=True):
     """All arrows of a Dockerfile, for one set of build arguments."""
 
     dockerfile: Dockerfile

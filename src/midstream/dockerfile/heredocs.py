@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,8 +33,7 @@ class UnreadableHeredoc(ValueError):
     """A delimiter holds a quote or a brace that never closes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Opener:
+class Opener(Struct, frozen=True):
     """`3<<-"EOF"`: `start` and `end` are offsets in the logical line."""
 
     name: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
 from functools import cache
+
+from msgspec import Struct
 
 from midstream.source import Span
 
@@ -25,8 +26,7 @@ def continuation(escape: str) -> re.Pattern[str]:
     return re.compile(rf"(?:(?<=[^{mark}])|^){mark}[ \t]*\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Joined:
+class Joined(Struct, frozen=True):
     """`text` is `pieces` of the source put together; `pieces` are (start, end) offsets there."""
 
     text: str

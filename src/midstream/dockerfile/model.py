@@ -7,17 +7,17 @@ made by editing the text and not by printing the model.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from midstream.diagnostic import Diagnostic
     from midstream.source import Source, Span
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
+class Flag(Struct, frozen=True):
     """`--name=value` between the keyword and the arguments, e.g. a RUN's `--mount=type=cache,…`.
 
     `value` is None for a flag without `=`. Values are as written: variables are not expanded.
@@ -28,8 +28,7 @@ class Flag:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Heredoc:
+class Heredoc(Struct, frozen=True):
     """A here-document that follows a RUN, COPY or ADD.
 
     `opener` is `<<EOF` on the instruction's line, `body` the lines up to the terminator (with
@@ -46,8 +45,7 @@ class Heredoc:
     terminator: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Instruction:
+class Instruction(Struct, frozen=True):
     """One instruction.
 
     `span` starts at the keyword and ends after its last line's ending (heredocs included).
@@ -77,8 +75,7 @@ class Instruction:
         return tuple(flag for flag in self.flags if flag.name == name)
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(Struct, frozen=True):
     """A FROM and what follows it, up to the next one.
 
     `name` is as written after AS (it may hold variables), or None. `image` is what FROM names, as
@@ -93,7 +90,7 @@ class Stage:
     platform: str | None
     span: Span
     lead: int
-    instructions: tuple[Instruction, ...] = field(repr=False)
+    instructions: tuple[Instruction, ...]
 
     @property
     def origin(self) -> Instruction:
@@ -106,8 +103,7 @@ class Stage:
         return self.name if self.name is not None else str(self.index)
 
 
-@dataclass(frozen=True)
-class Dockerfile:
+class Dockerfile(Struct, frozen=True, dict=True):
     """A whole file as read. `diagnostics` says what BuildKit would refuse or we can't read."""
 
     source: Source

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from midstream.dockerfile.bash_tree import WORDS, Element, Statement, flattened, sequence, tree
 from midstream.dockerfile.commands import (
@@ -28,8 +30,7 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 
-@dataclass(frozen=True, slots=True)
-class _Slot:
+class _Slot(Struct, frozen=True):
     """Where a statement stands in its list."""
 
     before: str = ""
@@ -38,8 +39,7 @@ class _Slot:
     next_start: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Around:
+class _Around(Struct, frozen=True):
     """What is around a statement: constructs, quoting, and whether taking it out is allowed."""
 
     blocks: tuple[Block, ...] = ()
@@ -390,18 +390,19 @@ class _Walk:
         own_redirects: list[Node] = []
         assignments: list[Assignment] = []
         for child in node.children:
-            if child.type == "command_name":
+            kind = child.type
+            if kind == "command_name":
                 words += child.children or [child]
-            elif child.type == "variable_assignment":
+            elif kind == "variable_assignment":
                 assignments.append(self._assignment(child, around))
-            elif child.type.endswith("_redirect"):
+            elif kind.endswith("_redirect"):
                 own_redirects.append(child)
-            elif child.type != "comment":
+            elif kind != "comment":
                 words.append(child)
         redirections, extra = self._redirections([*own_redirects, *redirects], around)
-        found = sorted(
-            [*self._words(words), *extra], key=lambda word: (word.span.start, word.span.end)
-        )
+        found = self._words(words)
+        if extra:
+            found = sorted([*found, *extra], key=lambda word: (word.span.start, word.span.end))
         if not found:
             return
         command = self.reader.add(
@@ -426,8 +427,11 @@ class _Walk:
 
     def _word(self, start: int, end: int) -> Word:
         text = self.slice(start, end)
+        span = self.text.span(start, end)
+        if _PLAIN_TEXT.fullmatch(text):  # most words are
+            return Word(span, text, text)
         text = text.replace("\\\n", "")
-        return Word(self.text.span(start, end), text, literal(text))
+        return Word(span, text, literal(text))
 
     def _redirections(
         self, nodes: Sequence[Node], around: _Around
@@ -497,6 +501,8 @@ class _Walk:
 
     def _look_inside(self, node: Node, around: _Around) -> None:
         """Variables and substitutions inside a word."""
+        if not node.child_count:
+            return
         waiting = [node]
         while waiting:
             current = waiting.pop()
@@ -595,6 +601,7 @@ def _unescaped(raw: str, places: Sequence[int]) -> Text:
     return Text("".join(characters), [*at, places[len(raw) - 1]])
 
 
+_PLAIN_TEXT = re.compile(r"[^\\'\"$`*?\[\]{}]+")
 _LITERAL_PART = re.compile(
     r"""
     \\(?P<escaped>.) | '(?P<single>[^']*)' | "(?P<double>(?:\\.|[^"\\$`])*)"

@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from midstream.dockerfile.arguments import pairs
 
 if TYPE_CHECKING:
@@ -32,8 +34,7 @@ PROXIES = frozenset(
 """Names that any RUN may read without declaring them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Expanded:
+class Expanded(Struct, frozen=True):
     """A text with its variables filled in, the names that had no value, and what is wrong."""
 
     text: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from midstream.dockerfile.commands import Word
@@ -45,8 +46,7 @@ _WITH_VALUE: dict[str, tuple[frozenset[str], int]] = {
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 
 
-@dataclass(frozen=True, slots=True)
-class Unwrapped:
+class Unwrapped(Struct, frozen=True):
     """`name` is "" where there is nothing but assignments, or a wrapper alone."""
 
     name: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
 
 from midstream.diagnostic import Rule
 from midstream.overlay.model import Fragment
@@ -39,8 +40,7 @@ class Folder(Protocol):
         """The names in a folder, sorted; none where there is no such folder."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fragments:
+class Fragments(Struct, frozen=True):
     """Finds the fragments that a YAML file names."""
 
     folder: Folder

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
+
+from msgspec import Struct
 
 from midstream import configuration
 from midstream.configuration import MISSING_KEY, ConfigurationError, Mistakes
@@ -166,8 +167,7 @@ def _no_range(
 # --- reading --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
+class _Reader(Struct, frozen=True):
     folder: Folder
     target: str
     release: str | None

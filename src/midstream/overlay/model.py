@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from midstream.ubi.subject import PythonLayout
 
@@ -17,27 +18,25 @@ if TYPE_CHECKING:
     from midstream.source import Source
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(Struct, frozen=True):
     """A text, and where it was written."""
 
     text: str
-    place: Place = field(repr=False)
+    place: Place
 
     def __str__(self) -> str:
         return self.text
 
 
-@dataclass(frozen=True, slots=True)
-class Fragment:
+class Fragment(Struct, frozen=True):
     """Text to put in. It stands in a file of its own, or in the overlay itself (`inline`).
 
     `place` is where the overlay asks for it. A template's mistake is shown in `source`, or at
     `place` where the text is inline.
     """
 
-    source: Source = field(repr=False)
-    place: Place = field(repr=False)
+    source: Source
+    place: Place
     inline: bool
 
     @property
@@ -46,8 +45,7 @@ class Fragment:
         return any(mark in self.source.text for mark in ("{{", "{%", "{#"))
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(Struct, frozen=True):
     """`stage / KIND / phrase`, as written in `text`.
 
     `kinds` is empty for `*` and where only a stage is named: `whole_stage` tells the two apart.
@@ -61,64 +59,55 @@ class Address:
     phrase: tuple[str, ...]
     pattern: re.Pattern[str] | None
     whole_stage: bool
-    place: Place = field(repr=False)
+    place: Place
 
 
-@dataclass(frozen=True, slots=True)
-class Replace:
+class Replace(Struct, frozen=True):
     """`whole` takes the whole instruction, though a phrase addresses one command in it."""
 
     text: Fragment
     whole: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Drop:
+class Drop(Struct, frozen=True):
     """`whole` as for `Replace`."""
 
     whole: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Set:
+class Set(Struct, frozen=True):
     """Keys or `--flags` and their new values; None takes one out. The key "" is what `at` names."""
 
     values: Mapping[str, str | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Args:
+class Args(Struct, frozen=True):
     """Options of one command and their new values; None takes one out, "" has no value."""
 
     values: Mapping[str, str | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Swap:
+class Swap(Struct, frozen=True):
     old: str
     new: str
 
 
-@dataclass(frozen=True, slots=True)
-class Before:
+class Before(Struct, frozen=True):
     fragments: tuple[Fragment, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class After:
+class After(Struct, frozen=True):
     fragments: tuple[Fragment, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(Struct, frozen=True):
     fragments: tuple[Fragment, ...]
 
 
 Verb = Replace | Drop | Set | Args | Swap | Before | After | End
 
 
-@dataclass(frozen=True, slots=True)
-class OverlayEdit:
+class OverlayEdit(Struct, frozen=True):
     """One wanted change of upstream's text. `place` is that of the whole edit.
 
     `until` is the last day, by the upstream commit's date, on which the edit is made. `releases`
@@ -130,42 +119,38 @@ class OverlayEdit:
     verb: Verb
     why: str
     expect: int
-    place: Place = field(repr=False)
+    place: Place
     until: date | None = None
     releases: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Upstream:
+class Upstream(Struct, frozen=True):
     """`file: vllm/rocm` is the target `rocm` of `upstream/vllm.yaml`."""
 
     project: str
     target: str
     releases: str | None
-    place: Place = field(repr=False)
+    place: Place
 
 
-@dataclass(frozen=True, slots=True)
-class ShipArgument:
+class ShipArgument(Struct, frozen=True):
     """A build argument that the image is built with. `value` is a template."""
 
     name: str
     value: Fragment
     why: str
-    place: Place = field(repr=False)
+    place: Place
 
 
-@dataclass(frozen=True, slots=True)
-class SetAside:
+class SetAside(Struct, frozen=True):
     """A build argument of upstream's release that ours is built without, and why."""
 
     name: str
     why: str
-    place: Place = field(repr=False)
+    place: Place
 
 
-@dataclass(frozen=True, slots=True)
-class Ship:
+class Ship(Struct, frozen=True):
     """What is built: a stage, the arguments, and the platforms (`linux/amd64`). `set_aside` are
     arguments of upstream's release build, by name or glob, that ours goes without."""
 
@@ -175,14 +160,13 @@ class Ship:
     set_aside: Mapping[str, SetAside] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class ContextFile:
+class ContextFile(Struct, frozen=True):
     """A file of the build context that ours takes the place of."""
 
     path: str
     text: Fragment
     why: str
-    place: Place = field(repr=False)
+    place: Place
 
 
 class FactKind(StrEnum):
@@ -194,32 +178,29 @@ class FactKind(StrEnum):
     REGEX = "regex"  # the one group of a regular expression, which matches once
 
 
-@dataclass(frozen=True, slots=True)
-class FactRule:
+class FactRule(Struct, frozen=True):
     """A value that is read from upstream. `file` is None for the target's own Dockerfile."""
 
     name: str
     file: str | None
     kind: FactKind
     what: str
-    place: Place = field(repr=False)
+    place: Place
 
 
-@dataclass(frozen=True, slots=True)
-class Review:
+class Review(Struct, frozen=True):
     """What asks a person before something new there is carried."""
 
     at: Address
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Promote:
+class Promote(Struct, frozen=True):
     """Where the image goes. `tags` maps names of the person's choice to one or more tags."""
 
     repository: Value
     tags: Mapping[str, tuple[Value, ...]]
-    place: Place = field(repr=False)
+    place: Place
 
 
 class Effect(StrEnum):
@@ -230,19 +211,17 @@ class Effect(StrEnum):
     DROPPED = "dropped"
 
 
-@dataclass(frozen=True, slots=True)
-class Waiver:
+class Waiver(Struct, frozen=True):
     """A finding that is accepted: `rule` is its code or name, `at` where, `until` how long."""
 
     rule: str
     why: str
     until: date | None
     at: Address | None
-    place: Place = field(repr=False)
+    place: Place
 
 
-@dataclass(frozen=True, slots=True)
-class Overlay:
+class Overlay(Struct, frozen=True):
     """One target's overlay for one range of releases, with everything it inherits.
 
     `sources` are all YAML files that it was read from, its own first. `template` makes the whole
@@ -254,7 +233,7 @@ class Overlay:
     upstream: Upstream
     platform: Value
     ship: Ship
-    sources: tuple[Source, ...] = field(repr=False)
+    sources: tuple[Source, ...]
     python: PythonLayout = field(default_factory=PythonLayout)
     repositories: tuple[Value, ...] = ()
     edits: tuple[OverlayEdit, ...] = ()

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from midstream.diagnostic import Diagnostic, Place, Rule, Severity
 from midstream.dockerfile.arguments import pairs, words
@@ -70,8 +71,7 @@ _SHELL = frozenset(("RUN", "CMD", "ENTRYPOINT", "HEALTHCHECK"))
 _PAIRS = frozenset(("ARG", "ENV", "LABEL"))
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(Struct, frozen=True):
     """One place that an address finds. `command` where the phrase is found among a command's
     words, `pair` where it is a key; neither where it is the instruction as a whole."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from midstream.errors import UsageError
 from midstream.overlay.fragments import OVERLAYS
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
 SHARED = f"{OVERLAYS}/_shared"
 
 
-@dataclass(frozen=True, slots=True)
-class Tables:
+class Tables(Struct, frozen=True):
     platform: Platform
     packages: PackageTable
     images: ImageTable

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from midstream.diagnostic import Diagnostic, Rule, Severity
 from midstream.dockerfile.arguments import pairs
 from midstream.dockerfile.dropping import drop
@@ -65,8 +67,7 @@ WRONG_PLACE = Rule(
 RULES = (EXPIRED, WRONG_PLACE)
 
 
-@dataclass(frozen=True, slots=True)
-class Touch:
+class Touch(Struct, frozen=True):
     """An upstream instruction that an edit changes, and how."""
 
     instruction: Instruction
@@ -75,8 +76,7 @@ class Touch:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Insertion:
+class Insertion(Struct, frozen=True):
     """A text of ours, put in at an offset. `at_end` stands behind what else is put in there."""
 
     offset: int

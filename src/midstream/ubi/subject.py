@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from midstream.dockerfile.shell import read_script
 
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from midstream.ubi.tables import ImageTable, PackageTable, Platform
 
 
-@dataclass(frozen=True, slots=True)
-class PythonLayout:
+class PythonLayout(Struct, frozen=True):
     """Where Python packages go: `system`, or a `venv` at `path`. `version` is e.g. 3.12."""
 
     layout: str = "system"
@@ -27,8 +27,7 @@ class PythonLayout:
     version: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Sibling:
+class Sibling(Struct, frozen=True):
     """Another target that this one is FROM: the image's name, its platform base, and its ENV."""
 
     target: str
@@ -40,8 +39,7 @@ class Sibling:
     repositories: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True)
-class Subject:
+class Subject(Struct, frozen=True, dict=True):
     """A Dockerfile with all that is known about it.
 
     `live` are the stages to look at; text in others is nobody's business. `claimed` are spans that
@@ -60,7 +58,7 @@ class Subject:
     repositories: tuple[str, ...] = ()
     siblings: Mapping[str, Sibling] = field(default_factory=dict)
     context: Mapping[str, Source] = field(default_factory=dict)
-    _scripts: dict[int, Script] = field(default_factory=dict, repr=False, compare=False)
+    _scripts: dict[int, Script] = field(default_factory=dict)
 
     @cached_property
     def live_stages(self) -> tuple[Stage, ...]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
     from midstream.ubi.tables import ImageRule
 
 
-@dataclass(frozen=True, slots=True)
-class Footing:
+class Footing(Struct, frozen=True):
     """`manager` is dnf or microdnf, or None where the stage keeps an image that isn't UBI, or
     stands on nothing. `tools` are the programs that are there before the first instruction."""
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from midstream.configuration import load
 from midstream.diagnostic import Place, Rule
@@ -39,8 +41,7 @@ DUPLICATE_ROW = Rule(
 RULES = (CONTRADICTION, DUPLICATE_ROW)
 
 
-@dataclass(frozen=True, slots=True)
-class Base:
+class Base(Struct, frozen=True):
     """A family of base images: `images` are globs on the reference without tag and digest.
 
     `manager` is dnf or microdnf; `tools` the programs that are there from the start; `python` the
@@ -54,8 +55,7 @@ class Base:
     python: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Repository:
+class Repository(Struct, frozen=True):
     """A package repository. `set_up` maps dnf and microdnf to the command that enables it.
 
     `set_up10` says where UBI 10 differs; `{release}` in either is the EL release.
@@ -83,8 +83,7 @@ class Repository:
         return any(glob(pattern).fullmatch(origin) for pattern in self.stands_for)
 
 
-@dataclass(frozen=True, slots=True)
-class Platform:
+class Platform(Struct, frozen=True):
     """`ubi9` or `ubi10`."""
 
     name: str
@@ -117,8 +116,7 @@ class Platform:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Package:
+class Package(Struct, frozen=True):
     """One row of packages.yaml. `rpms` may be empty: nothing needs to be installed here.
 
     `repository` is `ubi`, `rhel`, `crb`, `epel` or a vendor's: see `Repository.provides`.
@@ -136,8 +134,7 @@ class Package:
 _VARIABLE = re.compile(r"\$\{[^}]*\}|\$\w+")
 
 
-@dataclass(frozen=True)
-class PackageTable:
+class PackageTable(Struct, frozen=True, dict=True):
     """Debian name -> RPMs, for one platform. Names may hold `${VARIABLES}`."""
 
     rows: Mapping[str, Package] = field(default_factory=dict)
@@ -181,8 +178,7 @@ def _shape(name: str) -> str:
     return _VARIABLE.sub("$", name)
 
 
-@dataclass(frozen=True, slots=True)
-class ImageRule:
+class ImageRule(Struct, frozen=True):
     """One row of images.yaml: `match` is a glob on the whole reference; `to` another image, or
     None where the image is kept, with `why` and the `profiles` that accept it."""
 
@@ -193,8 +189,7 @@ class ImageRule:
     place: Place
 
 
-@dataclass(frozen=True)
-class ImageTable:
+class ImageTable(Struct, frozen=True, dict=True):
     rules: tuple[ImageRule, ...] = ()
 
     def find(self, image: str) -> ImageRule | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from midstream.configuration import load
 from midstream.diagnostic import Place, Rule
@@ -45,8 +46,7 @@ RULES = (TWO_TARGETS, UNLISTED)
 FOLDER = "upstream"
 
 
-@dataclass(frozen=True, slots=True)
-class Git:
+class Git(Struct, frozen=True):
     """Upstream's repository. `tags` is a glob on the names of release tags."""
 
     url: str
@@ -54,8 +54,7 @@ class Git:
     tags: str
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(Struct, frozen=True):
     """Upstream's project on the Python package index. `version_file` is the file of a source
     release that holds the commit it was made from."""
 
@@ -63,25 +62,23 @@ class Index:
     version_file: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Tracked:
+class Tracked(Struct, frozen=True):
     """A target's Dockerfile: its path, and those that it had in older releases."""
 
     path: str
     was: tuple[str, ...]
-    place: Place = field(repr=False)
+    place: Place
 
     @property
     def paths(self) -> tuple[str, ...]:
         return (self.path, *self.was)
 
 
-@dataclass(frozen=True)
-class Project:
+class Project(Struct, frozen=True, dict=True):
     """All that one `upstream/*.yaml` says. `ignore` maps globs to reasons."""
 
     name: str
-    source: Source = field(repr=False)
+    source: Source
     git: Git | None
     index: Index | None
     first: str

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from midstream.diagnostic import Diagnostic, Rule, Severity
 from midstream.errors import UsageError
@@ -39,8 +40,7 @@ class UnreadableLock(UsageError):
     """A lock that can't be used; the finding says where and why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Archive:
+class Archive(Struct, frozen=True):
     """A source release as the index offers it. `size` is in bytes, 0 where it isn't said."""
 
     name: str
@@ -48,8 +48,7 @@ class Archive:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Lock:
+class Lock(Struct, frozen=True):
     """Upstream at one release or commit.
 
     `commit` is as the source says it, perhaps abbreviated, or empty. `date` is that of the commit

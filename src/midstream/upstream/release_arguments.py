@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import yaml
+from msgspec import Struct
 
 from midstream.dockerfile.shell import read_text
 from midstream.dockerfile.variables import expand
@@ -25,8 +27,7 @@ if TYPE_CHECKING:
 PIPELINE = ".buildkite/release-pipeline.yaml"
 
 
-@dataclass(frozen=True, slots=True)
-class ReleaseArgument:
+class ReleaseArgument(Struct, frozen=True):
     """`--build-arg name=value`. `value` has known variables filled in; `certain` says whether all
     of them were. `line` counts from one, in the pipeline."""
 
@@ -36,8 +37,7 @@ class ReleaseArgument:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReleaseBuild:
+class ReleaseBuild(Struct, frozen=True):
     """One `docker build` of the pipeline. `stage` is None where it builds the last one."""
 
     dockerfile: str
@@ -59,9 +59,9 @@ def read_release_builds(
         return ()
     found: list[ReleaseBuild] = []
     for text, line, environment in _commands(root, {}):
-        shell = _Shell(script, dict(environment))
-        plain = text.replace("$$", "$")
-        found += shell.builds(plain, line)
+        if _BUILD.search(text):
+            shell = _Shell(script, dict(environment))
+            found += shell.builds(text.replace("$$", "$"), line)
     return tuple(found)
 
 
@@ -110,6 +110,7 @@ def _texts(
         yield str(each.value), line, environment
 
 
+_BUILD = re.compile(r"\bdocker\s+(?:buildx\s+)?build\b")
 _DECLARING = frozenset(("declare", "export", "local", "readonly", "typeset"))
 _ARRAY = re.compile(r"\$\{(\w+)\[[@*]\]\}")
 
@@ -176,16 +177,7 @@ class _Shell:
         for number, value in enumerate(values[1:], start=1):
             if value is not None:
                 self.values[str(number)] = value
-        read = read_text(text)
-        changes = [
-            (a.span.start, a.name, a.value.text if a.value else "") for a in read.assignments
-        ]
-        for each in read.commands:
-            if each.name in _DECLARING:
-                changes += [
-                    (word.span.start, *_split(word)) for word in each.arguments if "=" in word.text
-                ]
-        for _, name, value in sorted(changes):
+        for name, value in _assigned(text):
             self._assign(name, value)
 
     def _docker(self, command: Command, text: str, line: int) -> list[ReleaseBuild]:
@@ -224,6 +216,17 @@ class _Shell:
         filled = self._fill(value)
         shown = value.strip("\"'") if filled is None else filled
         return ReleaseArgument(name, shown, filled is not None, line)
+
+
+@lru_cache(maxsize=64)
+def _assigned(text: str) -> tuple[tuple[str, str], ...]:
+    """Names and what a script gives them, in its order, `local` and `export` included."""
+    read = read_text(text)
+    found = [(a.span.start, a.name, a.value.text if a.value else "") for a in read.assignments]
+    for each in read.commands:
+        if each.name in _DECLARING:
+            found += [(w.span.start, *_split(w)) for w in each.arguments if "=" in w.text]
+    return tuple((name, value) for _, name, value in sorted(found))
 
 
 def _split(word: Word) -> tuple[str, str]:

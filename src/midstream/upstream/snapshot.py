@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from midstream.adapters import files
 from midstream.adapters.blobs import Blobs
@@ -13,6 +15,7 @@ from midstream.adapters.index import NoSuchRelease, WrongArchive
 from midstream.errors import UsageError
 from midstream.source import Source
 from midstream.upstream.lock import Archive, Lock, UnreadableLock, read_lock
+from midstream.upstream.release_arguments import PIPELINE, read_release_builds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 
     from midstream.adapters.index import Index, SourceRelease
     from midstream.upstream.config import Project
+    from midstream.upstream.release_arguments import ReleaseBuild
 
     Arriving = Callable[[str, int], Callable[[int], None]]
 
@@ -28,8 +32,7 @@ class NotInRelease(UsageError):
     """A file that upstream doesn't have at this release."""
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True, dict=True):
     """Upstream as a lock describes it, with its files at hand."""
 
     lock: Lock
@@ -56,9 +59,18 @@ class Snapshot:
     def source(self, path: str) -> Source:
         return Source.from_bytes(path, self.read(path))
 
+    @cached_property
+    def release_builds(self) -> tuple[ReleaseBuild, ...]:
+        """What upstream's own release pipeline builds, where it is among the watched files."""
+        if PIPELINE not in self:
+            return ()
+        return read_release_builds(self.source(PIPELINE), self._text)
 
-@dataclass(frozen=True, slots=True)
-class Tracker:
+    def _text(self, path: str) -> str | None:
+        return self.source(path).text if path in self else None
+
+
+class Tracker(Struct, frozen=True):
     """Finds releases, and brings their files into the cache.
 
     `arriving` is called with a title and a size in bytes before a download, and gives what is
