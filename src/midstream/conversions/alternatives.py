@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from midstream.conversions.work import EDIT_IT, NO_TRANSLATION, words_only, written
 from midstream.edit import Edit
@@ -21,8 +22,7 @@ _COMPILER = re.compile(r"/usr/bin/(?P<name>gcc|g\+\+|cpp|gcov)-(?P<version>\d+)"
 _PYTHON = re.compile(r"/usr/bin/(?:python|pip)\S*|(?:python|pip)[\d.]*")
 
 
-@dataclass(frozen=True, slots=True)
-class _Link:
+class _Link(Struct, frozen=True):
     """`link` leads to `path`, under the name of a group of alternatives."""
 
     link: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from midstream.source import Span
 
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from midstream.dockerfile.commands import Assignment, Command, Word
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """A name in a list; `cut` is what to delete to take it out."""
 
     name: str
@@ -24,16 +24,14 @@ class Item:
     cut: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(Struct, frozen=True):
     """What one assignment gives; `appends` where it adds to what was there (`X="$X git"`)."""
 
     items: tuple[Item, ...]
     appends: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """All values that a variable is given, or why they can't be converted."""
 
     values: tuple[Value, ...] = ()

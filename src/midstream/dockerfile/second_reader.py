@@ -9,9 +9,10 @@ an error: then one of the two readers is wrong. The only module that knows docke
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from midstream.diagnostic import Diagnostic, Rule, Severity
 from midstream.dockerfile.arguments import pairs
@@ -80,8 +81,7 @@ RULES = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
+class _Seen(Struct, frozen=True):
     """An instruction as dockerfile-parse sees it. Lines count from one."""
 
     keyword: str
@@ -89,8 +89,7 @@ class _Seen:
     last_line: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Difference:
+class _Difference(Struct, frozen=True):
     rule: Rule
     span: Span
     what: str
@@ -267,8 +266,7 @@ def _values(dockerfile: Dockerfile) -> Iterator[_Difference]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Ours:
+class _Ours(Struct, frozen=True):
     """What the last stage sets itself, each value with its place."""
 
     dockerfile: Dockerfile
