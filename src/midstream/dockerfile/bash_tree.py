@@ -50,36 +50,60 @@ def tree(text: str) -> tuple[Node, list[int] | range]:
 
 
 class Element(Struct, frozen=True):
-    """One statement of an and-or list, with the operators beside it."""
+    """One statement of an and-or list, with the operators beside it.
+
+    `redirects` are those behind it that the grammar gives to the whole list before them.
+    """
 
     node: Node
     before: Node | None
     after: Node | None
+    redirects: tuple[Node, ...] = ()
+
+    @property
+    def start_byte(self) -> int:
+        return self.node.start_byte
+
+    @property
+    def end_byte(self) -> int:
+        return max((self.node.end_byte, *(each.end_byte for each in self.redirects)))
 
 
 def flattened(node: Node) -> list[Element]:
     """`a && b || c` as its three elements; any other statement as a list of one."""
-    if node.type != "list":
+    if node.type not in ("list", "redirected_statement"):
         return [Element(node, None, None)]
-    parts: list[Node] = []
-    _collect(node, parts)
+    parts = _parts(node)
     elements = []
     for at in range(0, len(parts), 2):
-        before = parts[at - 1] if at else None
-        after = parts[at + 1] if at + 1 < len(parts) else None
-        elements.append(Element(parts[at], before, after))
+        before = parts[at - 1][0] if at else None
+        after = parts[at + 1][0] if at + 1 < len(parts) else None
+        elements.append(Element(parts[at][0], before, after, parts[at][1]))
     return elements
 
 
-def _collect(node: Node, parts: list[Node]) -> None:
+def _parts(node: Node) -> list[tuple[Node, tuple[Node, ...]]]:
+    """Statements and operators in turn, each with the redirections that are its own."""
     # The tree of a long chain leans to the left; walk it without recursion.
-    waiting = [node]
+    found: list[tuple[Node, tuple[Node, ...]]] = []
+    waiting: list[tuple[Node, tuple[Node, ...]]] = [(node, ())]
     while waiting:
-        current = waiting.pop()
-        if current.type != "list":
-            parts.append(current)
+        current, redirects = waiting.pop()
+        inside = current
+        if current.type == "redirected_statement":
+            # `a && b > f && c`: the grammar reads `(a && b) > f`, the shell `b > f`.
+            body = current.child_by_field_name("body")
+            if body is not None and body.type == "list":
+                inside = body
+                own = current.children_by_field_name("redirect")
+                redirects = (*own, *redirects)
+        if inside.type != "list":
+            found.append((current, redirects))
             continue
-        waiting.extend(reversed([c for c in current.children if c.type != "comment"]))
+        children = [child for child in inside.children if child.type != "comment"]
+        waiting += [(child, ()) for child in reversed(children)]
+        waiting[-len(children)] = (children[-1], redirects)
+    return found
 
 
 class Statement(Struct, frozen=True):

@@ -157,10 +157,10 @@ class _Walk:
 
     # Places
 
-    def offsets(self, node: Node) -> tuple[int, int]:
+    def offsets(self, node: Node | Element) -> tuple[int, int]:
         return self.characters[node.start_byte], self.characters[node.end_byte]
 
-    def span(self, node: Node) -> Span:
+    def span(self, node: Node | Element) -> Span:
         return self.text.span(*self.offsets(node))
 
     def slice(self, start: int, end: int) -> str:
@@ -202,7 +202,7 @@ class _Walk:
                 after=self._mark(statement.terminator) if at + 1 < len(found) else "",
                 removal=None if around.fixed else self._whole_removal(found, at),
             )
-            self.visit(elements[0].node, slot, around)
+            self.visit(elements[0], slot, around)
             return
         for index, element in enumerate(elements):
             removal = None if around.fixed else self._chain_removal(elements, index)
@@ -210,9 +210,9 @@ class _Walk:
                 self._mark(element.before),
                 self._mark(element.after),
                 removal,
-                self.span(elements[index + 1].node).start if element.after is not None else None,
+                self.span(elements[index + 1]).start if element.after is not None else None,
             )
-            self.visit(element.node, slot, around)
+            self.visit(element, slot, around)
 
     def _mark(self, node: Node | None) -> str:
         return node.type if node is not None else ""
@@ -235,29 +235,33 @@ class _Walk:
         if element.before is None:
             if after != "&&":
                 return None
-            following = elements[index + 1].node
-            return self._cut(self.offsets(element.node)[0], self.offsets(following)[0])
+            following = elements[index + 1]
+            return self._cut(self.offsets(element)[0], self.offsets(following)[0])
         if element.before.type != "&&":
             return None
         if element.after is not None:
             # From operator to operator: the layout and comments between the others stay.
             return self._cut(self.offsets(element.before)[0], self.offsets(element.after)[0])
-        end_before = self.offsets(elements[index - 1].node)[1]
-        return self._cut(end_before, self.offsets(element.node)[1])
+        end_before = self.offsets(elements[index - 1])[1]
+        return self._cut(end_before, self.offsets(element)[1])
 
     def _cut(self, start: int, end: int) -> Span:
         return Span(self.text.at[start], self.text.at[end - 1] + 1 if end else self.text.at[0])
 
     # Statements
 
-    def visit(self, node: Node, slot: _Slot, around: _Around) -> None:
+    def visit(self, element: Element, slot: _Slot, around: _Around) -> None:
+        node, redirects = element.node, element.redirects
         kind = node.type
+        if kind not in ("command", "pipeline"):
+            for redirect in redirects:
+                self._look_inside(redirect, around)
         if kind == "command":
-            self._command(node, (), slot, around)
+            self._command(node, redirects, slot, around)
         elif kind == "redirected_statement":
             self._redirected(node, slot, around)
         elif kind == "pipeline":
-            self._pipeline(node, slot, around)
+            self._pipeline(node, slot, around, redirects, element)
         elif kind == "negated_command":
             self._negated(node, slot, around)
         elif kind in ("variable_assignment", "variable_assignments"):
@@ -270,9 +274,7 @@ class _Walk:
     def _negated(self, node: Node, slot: _Slot, around: _Around) -> None:
         for child in node.children[1:]:
             for element in flattened(child):
-                self.visit(
-                    element.node, _Slot(slot.before, slot.after), replace(around, fixed=True)
-                )
+                self.visit(element, _Slot(slot.before, slot.after), replace(around, fixed=True))
 
     def _block(self, node: Node, slot: _Slot, around: _Around) -> None:
         kind = _BLOCKS.get(node.type, node.type)
@@ -328,7 +330,7 @@ class _Walk:
         slot: _Slot,
         around: _Around,
         redirects: Sequence[Node] = (),
-        whole: Node | None = None,
+        whole: Node | Element | None = None,
     ) -> None:
         """The parts of a pipeline can't be taken out; where it stands in its list is kept.
 
@@ -346,7 +348,7 @@ class _Walk:
                 self._command(part, redirects, _Slot(before, after), inside)
                 continue
             for element in flattened(part):
-                self.visit(element.node, _Slot(before, after), inside)
+                self.visit(element, _Slot(before, after), inside)
 
     def _redirected(self, node: Node, slot: _Slot, around: _Around) -> None:
         body = node.child_by_field_name("body")
@@ -368,20 +370,7 @@ class _Walk:
             return
         for redirect in redirects:
             self._look_inside(redirect, around)
-        if body.type == "list":
-            # `a && b > f`: the redirection is the last one's.
-            elements = flattened(body)
-            for index, element in enumerate(elements):
-                removal = None if around.fixed else self._chain_removal(elements, index)
-                own = _Slot(self._mark(element.before), self._mark(element.after), removal)
-                last = index == len(elements) - 1
-                if last and element.node.type == "command":
-                    own = _Slot(own.before, slot.after, None)
-                    self._command(element.node, redirects, own, around)
-                else:
-                    self.visit(element.node, own, around)
-            return
-        self.visit(body, slot, around)
+        self.visit(flattened(body)[0], slot, around)
 
     # Commands
 
