@@ -271,7 +271,8 @@ def _is_harmless(unit: Sequence[Command]) -> bool:
 def _is_used_elsewhere(work: Work, unit: Sequence[Command], word: Word) -> bool:
     """Whether a key is read by a command that isn't a part of apt's set-up."""
     for each in work.script.commands:
-        if each in unit or each.name in _PLACERS | _FEEDERS:
+        around = any(other.span in each.span for other in unit)  # the unit, or the shell it is in
+        if around or each.name in _PLACERS | _FEEDERS:
             continue
         if any(word.value in other.value for other in each.arguments):
             return True

@@ -1,4 +1,4 @@
-"""`/usr/lib/x86_64-linux-gnu` and its like become `/usr/lib64`.
+"""`/usr/lib/x86_64-linux-gnu` and its like become `/usr/lib64`; `CC=/usr/bin/gcc-13` a toolset's.
 
 Only the system's own folders: where a build puts its libraries under another prefix is the build's
 business, and an assumption that is looked at elsewhere.
@@ -29,6 +29,7 @@ RULES = (NO_TRANSLATION,)
 
 _MACHINE = r"(?:x86_64|aarch64|powerpc64le|s390x|\$\(uname -m\)|\$\(arch\)|`uname -m`)"
 _FOLDER = re.compile(rf"(?<![\w.}}/$-])(?:/usr)?/lib/{_MACHINE}-linux-gnu(?![\w-])")
+_COMPILER = re.compile(r"(?<![\w/.-])/usr/bin/(?P<name>gcc|g\+\+)-(?P<version>\d+)(?![\w.-])")
 _KINDS = frozenset(("RUN", "ENV", "ARG", "COPY", "CMD", "ENTRYPOINT", "WORKDIR", "VOLUME"))
 
 
@@ -42,7 +43,7 @@ def convert(subject: Subject) -> Outcome:
             inner = outer.trigger or outer
             if inner.keyword in _KINDS:
                 parts = _parts(subject, stage, outer, inner, on_ubi)
-                edits = tuple(_folders(subject, parts))
+                edits = tuple(_folders(subject, inner.keyword, parts))
                 outcomes.append(_checked(subject, outer, edits))
     return Outcome.merged(outcomes)
 
@@ -61,14 +62,30 @@ def _parts(
     return [Span(*each) for each in pieces] + [h.body for h in inner.heredocs]
 
 
-def _folders(subject: Subject, parts: list[Span]) -> Iterator[Edit]:
+def _folders(subject: Subject, keyword: str, parts: list[Span]) -> Iterator[Edit]:
     text = subject.dockerfile.source.text
     for part in parts:
+        if keyword in ("ENV", "ARG"):
+            yield from _compilers(subject, part)
         for found in _FOLDER.finditer(text, part.start, part.end):
             new = "/usr/lib64" if found[0].startswith("/usr") else "/lib64"
             span = Span(*found.span())
             if not subject.is_claimed(span):
                 yield Edit(span, new, NAME, "EL keeps a machine's libraries in lib64")
+
+
+def _compilers(subject: Subject, part: Span) -> Iterator[Edit]:
+    """Debian's `/usr/bin/gcc-13` is where the RPM that stands for `gcc-13` has its compiler."""
+    for found in _COMPILER.finditer(subject.dockerfile.source.text, part.start, part.end):
+        row = subject.packages.find(f"{found['name']}-{found['version']}")
+        rpm = row.rpms[0] if row is not None and len(row.rpms) == 1 else ""
+        toolset = re.fullmatch(r"(gcc-toolset-\d+)-gcc(?:-c\+\+)?", rpm)
+        if not toolset and rpm not in ("gcc", "gcc-c++"):
+            continue
+        root = f"/opt/rh/{toolset[1]}/root" if toolset else ""
+        span = Span(*found.span())
+        if not subject.is_claimed(span):
+            yield Edit(span, f"{root}/usr/bin/{found['name']}", NAME, "EL's name of this compiler")
 
 
 def _checked(subject: Subject, instruction: Instruction, edits: tuple[Edit, ...]) -> Outcome:

@@ -119,9 +119,15 @@ def _always_runs(work: Work, command: Command) -> bool:
     statements = Statements(work.script)
     at: Command | Block | None = command
     while at is not None:
-        if at.before == "||" or getattr(at, "kind", "") == "pipeline":
+        if at.before == "||":
             return False
         at = statements.previous(at)
-        if at is not None and getattr(at, "name", "") in _TESTS:
+        if at is not None and _decides(work, at):
             return False
     return True
+
+
+def _decides(work: Work, statement: Command | Block) -> bool:
+    """Whether what follows by `&&` hangs on an answer: a test, or a pipeline that ends in one."""
+    inside = [c for c in work.script.commands if c.span in statement.span]
+    return bool(inside) and inside[-1].name in _TESTS

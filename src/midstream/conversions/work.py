@@ -117,12 +117,23 @@ class Work:
             edits = [e for e in edits if not any(e.span in span for span in doomed)]
             statements = Statements(self.script)
             edits += take_out(self.subject.dockerfile, self.instruction, statements, doomed)
-        edits = sorted(set(edits))
+        edits = self._without_nothing(sorted(set(edits)))
         clash = next((b for a, b in pairwise(edits) if _clash(a, b)), None)
         if clash is not None:
             self.refuse(clash.span, "two changes meet here, and midstream makes neither")
             edits = []
         return Outcome(tuple(edits), tuple(self.found))
+
+    def _without_nothing(self, edits: list[Edit]) -> list[Edit]:
+        """A RUN of which only `:` would be left goes as a whole."""
+        whole = self.instruction
+        if len(edits) != 1 or edits[0].text not in (":", "true") or whole.heredocs:
+            return edits
+        only = self.script.commands[0].core if whole.json is not None else whole.arguments
+        left = self.text[only.start : edits[0].span.start] + self.text[edits[0].span.end : only.end]
+        if left.strip() or whole.keyword != "RUN":
+            return edits
+        return [Edit(whole.span, "", edits[0].rule, edits[0].why)]
 
 
 def _clash(first: Edit, second: Edit) -> bool:
