@@ -49,12 +49,17 @@ class Entry(Struct, frozen=True):
     last_line: int
     fate: Fate
     reasons: tuple[Reason, ...] = ()
+    start: int = 0  # the offset of its first character
 
 
 class Ledger(Struct, frozen=True):
     """The fates of all instructions of one upstream file, in its order."""
 
     entries: tuple[Entry, ...]
+
+    def by_start(self) -> dict[int, Entry]:
+        """The entries by the offset where each instruction starts."""
+        return {entry.start: entry for entry in self.entries}
 
     def counts(self) -> dict[Fate, int]:
         found = Counter(entry.fate for entry in self.entries)
@@ -149,6 +154,7 @@ def _entry(
         last_line=instruction.last_line,
         fate=judged[0],
         reasons=judged[1],
+        start=instruction.span.start,
     )
 
 
