@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import click
 
@@ -78,6 +78,50 @@ def arriving(title: str, size: int) -> Callable[[int], None]:
 def _logged(title: str, size: int) -> Callable[[int], None]:
     note(f"fetching {title} ({size / 1e6:.1f} MB)" if size else f"fetching {title}")
     return lambda _length: None
+
+
+class Following:
+    """Several things that happen at once: a row each on a terminal, a line each time in a log.
+
+    `rows`: a name, and what is known of it before.
+    """
+
+    def __init__(self, rows: Iterable[tuple[str, str]]) -> None:
+        self._rows = dict(rows)
+        self._progress: Any = None
+        self._tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            self._show()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+    def say(self, name: str, what: str) -> None:
+        if self._progress is None:
+            note(f"{name}: {what}")
+        else:
+            self._progress.update(self._tasks[name], what=visible(what))
+
+    def _show(self) -> None:
+        from rich.console import Console
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            TextColumn("{task.fields[known]}", markup=False),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[what]}", markup=False),
+        )
+        self._progress = Progress(*columns, console=Console(stderr=True))
+        for name, known in self._rows.items():
+            task = self._progress.add_task(visible(name), total=None, known=visible(known), what="")
+            self._tasks[name] = task
+        self._progress.start()
 
 
 def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:

@@ -79,6 +79,13 @@ def cache_root() -> Path:
     return base / "midstream"
 
 
+def state_root() -> Path:
+    """`$XDG_STATE_HOME/midstream`: what is kept from run to run, and can't be fetched again."""
+    home = os.environ.get("XDG_STATE_HOME", "")
+    base = Path(home) if home.startswith("/") else Path.home() / ".local" / "state"
+    return base / "midstream"
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

@@ -117,6 +117,11 @@ class Skopeo:
             self._version = (major, minor, patch)
         return self._version
 
+    @property
+    def version_used(self) -> str:
+        """What has copied; empty where nothing was copied."""
+        return ".".join(str(each) for each in self._version) if self._version else ""
+
     def copy(self, source: Image, target: Image, media_type: str) -> None:
         """Copy an image with all its platforms, every byte as it is.
 

@@ -19,11 +19,11 @@ from midstream.errors import Exit, MidstreamError, UsageError
 from midstream.promotion import attachments, gates, image
 from midstream.promotion.attachments import Attachment
 from midstream.promotion.gates import Finding, Wanted, shown_age
-from midstream.promotion.policy import Kind
+from midstream.promotion.policy import Kind, Pacing
 from midstream.promotion.reference import Digest, Reference, Repository, Tag, parse_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from midstream.promotion.image import Image
@@ -106,8 +106,11 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
+    """`pacing` is the policy's, so that whoever applies a plan needs nothing else."""
+
     units: tuple[Unit, ...]
     failures: tuple[Failure, ...] = ()
+    pacing: Mapping[str, Pacing] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> Exit:
@@ -121,6 +124,10 @@ class Plan:
         content = {
             "midstream": VERSION,
             "kind": "promotion-plan",
+            "registries": {
+                host: {"in-flight": each.in_flight, "per-second": each.per_second}
+                for host, each in sorted(self.pacing.items())
+            },
             "units": [_unit_as_json(each) for each in self.units],
         }
         return f"{json.dumps(content, indent=1)}\n".encode()
@@ -146,7 +153,7 @@ class Order:
     locked: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     allowed: Mapping[str, str] = field(default_factory=dict)
     committed: datetime | None = None
-    seen_before: Mapping[str, str] = field(default_factory=dict)
+    seen_before: Callable[[str], str | None] = field(default=lambda _reference: None)
 
 
 class SourceMissing(MidstreamError):
@@ -175,7 +182,8 @@ def make(order: Order, outside: Outside, *, jobs: int = 4) -> Plan:
     with ThreadPoolExecutor(max(1, jobs)) as pool:
         made = list(pool.map(one, order.names))
     units = _without_clashes([each for each in made if isinstance(each, Unit)])
-    return Plan(tuple(units), tuple(each for each in made if isinstance(each, Failure)))
+    failures = tuple(each for each in made if isinstance(each, Failure))
+    return Plan(tuple(units), failures, order.policy.registries)
 
 
 def parse(data: bytes, name: str) -> Plan:
@@ -184,13 +192,17 @@ def parse(data: bytes, name: str) -> Plan:
         content = json.loads(data)
         known = (content["kind"], content["midstream"]) == ("promotion-plan", VERSION)
         units = tuple(_unit_from_json(each) for each in content["units"]) if known else None
+        pacing = {
+            _text(host): Pacing(int(each["in-flight"]), float(each["per-second"]))
+            for host, each in content["registries"].items()
+        }
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        units = None
+        units, pacing = None, {}
     if units is None:
         raise UsageError(
             f"`{name}` is no plan", help="`midstream promote plan --out plan.json` makes one"
         )
-    return Plan(units)
+    return Plan(units, pacing=pacing)
 
 
 def lines(plan: Plan) -> Iterator[str]:
@@ -263,7 +275,7 @@ def _missing(
     """Gone, or never there? By what the registry says, what we saw, and how old the commit is."""
     if isinstance(error, Expired):
         return SourceExpired(f"`{reference}` was there, and has expired", help=_BUILD_AGAIN)
-    before = order.seen_before.get(str(reference))
+    before = order.seen_before(str(reference))
     if before:
         return SourceExpired(
             f"`{reference}` was there as `{before}`, and is gone", help=_BUILD_AGAIN

@@ -1,0 +1,575 @@
+"""`midstream promote`: give tested images their names, by digest, and prove it.
+
+Every import that a subcommand needs is its own: a finished plan that is applied again should cost
+little more than starting.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from midstream import report
+from midstream.errors import Exit, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from midstream.adapters.registry import Endpoint
+    from midstream.cli import Workspace
+    from midstream.promotion.apply import Event, Report
+    from midstream.promotion.outside import Registries
+    from midstream.promotion.plan import Plan
+    from midstream.promotion.policy import Pacing, Policy
+    from midstream.promotion.runs import Runs
+    from midstream.promotion.verify import Verdict
+
+_F = TypeVar("_F", bound="Callable[..., Any]")
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+def _with(*options: Callable[[_F], _F]) -> Callable[[_F], _F]:
+    def add(function: _F) -> _F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
+
+
+_registries = click.option(
+    "--registries", type=_FILE, help="Where registries really are: name -> address, CA, authfile."
+)
+_jobs = click.option("--jobs", type=click.IntRange(1, 64), default=4, show_default=True)
+_runs = click.option(
+    "--runs",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where runs are kept. By default $XDG_STATE_HOME/midstream/runs.",
+)
+_metrics = click.option("--metrics", type=_FILE, help="Write figures for Prometheus to this file.")
+_choice = _with(
+    click.option("--only", "names", multiple=True, metavar="NAME", help="Only this image."),
+    click.option("--group", metavar="G", help="All images of this group."),
+    click.option("--digest", "digests", multiple=True, metavar="[NAME=]sha256:…",
+                 help="This digest, in place of the source's tag."),
+    click.option("--set", "values", multiple=True, metavar="NAME=VALUE",
+                 help="A value for the templates of tags and labels."),
+    click.option("--allow", "allowed", multiple=True, metavar="CODE=REASON",
+                 help="Let a finding pass; the reason goes into plan and record."),
+)  # fmt: skip
+_carrying = _with(
+    _runs,
+    _metrics,
+    click.option("--settle", type=float, default=10.0, show_default=True, metavar="SECONDS",
+                 help="How long a registry may take to show what it took."),
+    click.option("--timeout", type=float, default=3600.0, show_default=True, metavar="SECONDS",
+                 help="The most that one copy may take."),
+    click.option("--attempts", type=click.IntRange(1, 50), default=5, show_default=True,
+                 help="How often what may pass is tried."),
+    click.option("--policy", type=_FILE, help="containers-policy.json(5), for signatures."),
+    click.option("--attach-record", is_flag=True, help="Attach the record to each digest."),
+)  # fmt: skip
+
+
+@click.group("promote")
+def command() -> None:
+    """Copy tested images to their registry, by digest, and prove that they arrived."""
+
+
+@command.command("plan")
+@_with(_choice, _registries, _jobs, _runs)
+@click.option("--out", type=_FILE, help="Write the plan, for `apply`.")
+@click.pass_obj
+def plan(
+    workspace: Workspace,
+    /,
+    registries: Path | None,
+    jobs: int,
+    runs: Path | None,
+    out: Path | None,
+    **choice: Any,
+) -> int:
+    """Look at sources and destinations, and say what a promotion would do. Only reads."""
+    made = _make(workspace, registries, jobs, runs, choice)
+    _show_plan(workspace, made)
+    if not made.failures and made.units:
+        if out is not None:
+            _write(out, made.data)
+        if not workspace.json:
+            _say_what_next(made, out)
+    return made.exit_code
+
+
+@command.command("apply")
+@click.argument("plan_file", required=False, metavar="[PLAN]", type=_FILE)
+@click.option("--confirm", is_flag=True, help="Without a plan file: plan, and apply that at once.")
+@_with(_choice, _registries, _jobs, _carrying)
+@click.pass_obj
+def apply(
+    workspace: Workspace,
+    /,
+    plan_file: Path | None,
+    confirm: bool,
+    registries: Path | None,
+    jobs: int,
+    names: tuple[str, ...],
+    group: str | None,
+    digests: tuple[str, ...],
+    values: tuple[str, ...],
+    allowed: tuple[str, ...],
+    **how: Any,
+) -> int:
+    """Carry a plan out. A tag that isn't as it was when the plan was made is refused."""
+    choice = {
+        "names": names, "group": group, "digests": digests, "values": values, "allowed": allowed
+    }  # fmt: skip
+    if (plan_file is None) is not confirm:
+        raise UsageError(
+            "name a plan to apply, or say `--confirm` to plan and apply at once",
+            help="midstream promote plan --out plan.json, then midstream promote apply plan.json",
+        )
+    if plan_file is not None:
+        if any(choice.values()):
+            raise UsageError("a plan file says all; other choices go with `--confirm`")
+        return _carry_out(workspace, _read_plan(plan_file), registries, jobs, how)
+    made = _make(workspace, registries, jobs, how["runs"], choice)
+    if not workspace.json:
+        _show_plan(workspace, made)
+    if made.failures:
+        return made.exit_code
+    return _carry_out(workspace, made, registries, jobs, how)
+
+
+@command.command("resume")
+@click.argument("run")
+@_with(_registries, _jobs, _carrying)
+@click.pass_obj
+def resume(
+    workspace: Workspace, /, run: str, registries: Path | None, jobs: int, **how: Any
+) -> int:
+    """Go on with a run that was cut off. The registry says what is done, and not the journal."""
+    kept = _runs_in(how["runs"])
+    made, entries = kept.plan(run), kept.journal(run)
+    doubtful = _unfinished(entries)
+    report.note(f"{made.run}: {len(entries)} steps in the journal, {len(doubtful)} not finished")
+    for each in doubtful:
+        report.note(f"  begun and not seen to end: {each}")
+    return _carry_out(workspace, made, registries, jobs, how)
+
+
+@command.command("verify")
+@click.argument("run")
+@_with(_registries, _jobs, _runs, _metrics)
+@click.pass_obj
+def verify(
+    workspace: Workspace,
+    run: str,
+    registries: Path | None,
+    jobs: int,
+    runs: Path | None,
+    metrics: Path | None,
+) -> int:
+    """Whether the destinations still hold what a run's record says."""
+    from midstream.promotion import verify as verifying
+
+    record = _runs_in(runs).record(run)
+    with _outside(registries, {}) as outside:
+        verdict = verifying.verify(record, outside, jobs=jobs)
+    if metrics is not None:
+        from midstream.promotion import metrics as figures
+
+        _write(metrics, figures.of_verdict(verdict).encode())
+    _show_verdict(workspace, verdict)
+    return verdict.exit_code
+
+
+@command.command("rollback")
+@click.argument("run")
+@click.option("--tag", "tags", multiple=True, metavar="T", help="Only this floating tag.")
+@_with(_registries, _jobs, _carrying)
+@click.pass_obj
+def rollback(
+    workspace: Workspace,
+    /,
+    run: str,
+    tags: tuple[str, ...],
+    registries: Path | None,
+    jobs: int,
+    **how: Any,
+) -> int:
+    """Point a run's floating tags back to what they held before, by copying that digest."""
+    from midstream.promotion import rollback as rolling
+
+    record = _runs_in(how["runs"]).record(run)
+    with _outside(registries, {}) as outside:
+        made = rolling.plan(record, outside, tags=tags)
+    for each in rolling.stays(record):
+        report.note(f"{each} stays: the run made it, so there is nothing to go back to")
+    if not made.units:
+        report.note("nothing to roll back")
+        return Exit.OK
+    if not workspace.json:
+        _show_plan(workspace, made)
+    return _carry_out(workspace, made, registries, jobs, how)
+
+
+@command.command("snapshot")
+@click.argument("repository")
+@click.option("--compare", type=_FILE, help="An earlier snapshot: show what changed since.")
+@click.option("--out", type=_FILE, help="Write it to this file, to compare with later.")
+@_with(_registries, _jobs)
+@click.pass_obj
+def snapshot(
+    workspace: Workspace,
+    repository: str,
+    compare: Path | None,
+    out: Path | None,
+    registries: Path | None,
+    jobs: int,
+) -> int:
+    """What every tag of a repository holds now, and what changed since an earlier time."""
+    import json
+
+    from midstream.adapters import files
+    from midstream.promotion import snapshot as taking
+    from midstream.promotion.reference import Repository
+
+    with _outside(registries, {}) as outside:
+        taken = taking.take(outside.side(Repository.parse(repository)), jobs=jobs)
+    if out is not None:
+        _write(out, f"{json.dumps(taken.as_json(), indent=1)}\n".encode())
+    if compare is None:
+        if workspace.json:
+            report.document("snapshot", taken.as_json())
+        else:
+            report.table(("tag", "digest"), sorted(taken.tags.items()))
+        return Exit.OK
+    found = taking.difference(taking.parse(files.read(compare), str(compare)), taken)
+    if workspace.json:
+        report.document("snapshot-difference", found.as_json())
+    else:
+        for tag, digest in sorted(found.added.items()):
+            report.line(f"+ {tag}  {digest}")
+        for tag, digest in sorted(found.removed.items()):
+            report.line(f"- {tag}  {digest}")
+        for tag, (old, new) in sorted(found.moved.items()):
+            report.line(f"~ {tag}  {old} -> {new}")
+    return Exit.FINDINGS if found else Exit.OK
+
+
+@command.command("doctor")
+@click.option("--write", is_flag=True, help="Begin an upload in each destination, and cancel it.")
+@click.option("--policy", type=_FILE, help="containers-policy.json(5), for signatures.")
+@_registries
+@click.pass_obj
+def doctor(workspace: Workspace, write: bool, policy: Path | None, registries: Path | None) -> int:
+    """Whether a promotion could be done from here: skopeo, logins, TLS, clocks, repositories."""
+    from midstream.promotion import doctor as looking
+
+    read = _read_policy(workspace)
+    checks: list[looking.Check] = []
+    with _outside(registries, read.registries, policy=policy) as outside:
+        checks.append(looking.check_skopeo(outside.skopeo.version_text))
+        if policy is not None:
+            checks.append(looking.check_policy(policy))
+        sources = {each.origin.repository for each in read.images.values()}
+        targets = {each.destination for each in read.images.values()}
+        hosts = sorted({each.host for each in sources | targets})
+        logins = {outside.endpoint(host).authfile for host in hosts}
+        checks += [looking.check_authfile(path) for path in sorted(logins, key=str)]
+        for host in hosts:
+            registry = outside.registry(host)
+            checks += looking.check_registry(registry, datetime.now(UTC).timestamp())
+        checks += [
+            looking.check_readable(outside.side(each), must_exist=each in sources)
+            for each in sorted(sources | targets)
+        ]
+        if write:
+            checks += [looking.check_writable(outside.side(each)) for each in sorted(targets)]
+    _show_checks(workspace, checks)
+    return looking.exit_code(checks)
+
+
+# --- what they share -------------------------------------------------------------------------
+
+
+def _make(
+    workspace: Workspace,
+    registries: Path | None,
+    jobs: int,
+    runs: Path | None,
+    choice: Mapping[str, Any],
+) -> Plan:
+    from midstream.commands import ordering
+    from midstream.promotion import plan as planning
+
+    policy = _read_policy(workspace)
+    order = ordering.order(
+        workspace, policy, now=datetime.now(UTC), seen_before=_runs_in(runs).seen, **choice
+    )
+    with _outside(registries, policy.registries) as outside:
+        return planning.make(order, outside, jobs=jobs)
+
+
+def _carry_out(
+    workspace: Workspace,
+    made: Plan,
+    registries: Path | None,
+    jobs: int,
+    how: Mapping[str, Any],
+) -> int:
+    from midstream.promotion import apply as applying
+    from midstream.promotion.journal import Journal
+
+    applying.refuse_if_it_refuses(made)
+    kept = _runs_in(how["runs"])
+    folder = kept.keep(made)
+    rows = [(each.name, f"{_size(each.size)}, {each.layers} layers") for each in made.units]
+    with (
+        _outside(registries, made.pacing, attempts=how["attempts"], policy=how["policy"],
+                 timeout=how["timeout"]) as outside,
+        Journal(folder, now=lambda: datetime.now(UTC).isoformat(timespec="milliseconds")) as held,
+    ):  # fmt: skip
+        with report.Following(dict(rows).items()) as following:
+
+            def observe(event: Event) -> None:
+                if workspace.verbose or event.what != "unchanged":
+                    following.say(event.image, _told(event))
+
+            way = applying.Way(jobs, how["settle"], observe)
+            found = applying.carry_out(made, outside, held, way)
+        if found.is_done:
+            _record(made, found, kept, outside, attach=how["attach_record"])
+    if how["metrics"] is not None:
+        from midstream.promotion import metrics as figures
+
+        _write(how["metrics"], figures.of_report(found).encode())
+    _show_report(workspace, made, found)
+    return found.exit_code
+
+
+def _record(made: Plan, found: Report, kept: Runs, outside: Registries, *, attach: bool) -> None:
+    from midstream.promotion import record as recording
+
+    finished = datetime.now(UTC).isoformat(timespec="seconds")
+    written = kept.keep_record(
+        recording.make(made, found, finished=finished, skopeo=outside.skopeo.version_used)
+    )
+    if attach:
+        for each in recording.attach(written, outside):
+            report.note(f"record attached to {each.subject} as {each.digest}")
+
+
+def _outside(
+    registries: Path | None,
+    pacing: Mapping[str, Pacing],
+    *,
+    attempts: int = 5,
+    policy: Path | None = None,
+    timeout: float = 3600,
+) -> Registries:
+    from midstream.adapters.skopeo import Skopeo
+    from midstream.promotion.outside import Registries
+    from midstream.promotion.pace import Gates, Patience
+
+    gates = Gates(
+        pacing,
+        patience=Patience(attempts=attempts),
+        on_retry=lambda host, error, pause: report.note(
+            f"{host}: {error.args[0]}; again in {pause:.1f} s"
+        ),
+    )
+    return Registries(_endpoints(registries), gates, Skopeo(policy, timeout=timeout))
+
+
+def _endpoints(path: Path | None) -> Mapping[str, Endpoint]:
+    if path is None:
+        return {}
+    from midstream.adapters import files
+    from midstream.promotion import registries
+    from midstream.source import Source
+
+    return registries.read(Source.from_bytes(str(path), files.read(path)), path.parent)
+
+
+def _read_policy(workspace: Workspace) -> Policy:
+    from midstream.commands import ordering
+
+    return ordering.policy(workspace)
+
+
+def _read_plan(path: Path) -> Plan:
+    from midstream.adapters import files
+    from midstream.promotion import plan as planning
+
+    return planning.parse(files.read(path), str(path))
+
+
+def _runs_in(folder: Path | None) -> Runs:
+    from midstream.adapters import files
+    from midstream.promotion.runs import Runs
+
+    return Runs(folder or files.state_root() / "runs")
+
+
+def _unfinished(entries: list[Any]) -> list[str]:
+    """The tags that were begun, and of which nobody saw the end."""
+    open_: dict[str, None] = {}
+    for each in entries:
+        name = f"{each.fields.get('image')} {each.fields.get('tag') or 'attachments'}"
+        if each.step == "intent":
+            open_[name] = None
+        elif each.step == "verified":
+            open_.pop(name, None)
+    return list(open_)
+
+
+def _write(path: Path, data: bytes) -> None:
+    from midstream.adapters import files
+
+    files.write(path, data)
+
+
+# --- showing ---------------------------------------------------------------------------------
+
+
+def _show_plan(workspace: Workspace, made: Plan) -> None:
+    from midstream.promotion import plan as planning
+
+    if workspace.json:
+        import json
+
+        failures = [
+            {"image": each.name, "error": each.error.message, "help": each.error.help}
+            for each in made.failures
+        ]
+        report.document("promotion-plan", {"run": made.run, "failures": failures,
+                                           "plan": json.loads(made.data)})  # fmt: skip
+    else:
+        for each in planning.lines(made):
+            report.line(report.visible(each))
+    for failure in made.failures:
+        report.note(f"{failure.name} can't be planned:")
+        report.show_error(failure.error)
+
+
+def _say_what_next(made: Plan, out: Path | None) -> None:
+    if made.exit_code:
+        report.line("Nothing was written, and this plan can't be applied.")
+    elif out is not None:
+        report.line(f"Nothing was written.  Apply: midstream promote apply {out}")
+    else:
+        report.line("Nothing was written.  To apply it, keep it with `--out plan.json`.")
+
+
+def _told(event: Event) -> str:
+    tag = f" {event.tag}" if event.tag else ""
+    seconds = f" in {event.seconds:.1f} s" if event.seconds >= 0.05 else ""
+    detail = f": {event.detail}" if event.detail else ""
+    return f"{event.what}{tag}{seconds}{detail}"
+
+
+def _show_report(workspace: Workspace, made: Plan, found: Report) -> None:
+    if workspace.json:
+        report.document("promotion-report", _report_as_json(made, found))
+    else:
+        for each in found.tags:
+            how = "copied" if each.copied else each.why or "was there"
+            report.line(report.visible(f"{each.state:<9}  {each.reference}  {how}"))
+        counts = {
+            state: sum(each.state == state for each in found.tags)
+            for state in ("done", "untouched", "unknown")
+        }
+        summary = ", ".join(f"{number} {state}" for state, number in counts.items())
+        report.line(
+            f"run {made.run}: {summary}; {found.retries} tried again; "
+            f"{_size(found.bytes)} in {found.seconds:.1f} s"
+        )
+    for name, error in found.errors:
+        report.note(f"{name} failed:")
+        report.show_error(error)
+    if found.stopped is not None:
+        report.note(f"interrupted; go on with: midstream promote resume {made.run}")
+
+
+def _report_as_json(made: Plan, found: Report) -> dict[str, Any]:
+    return {
+        "run": made.run,
+        "exit": int(found.exit_code),
+        "tags": [
+            {
+                "image": each.image,
+                "reference": each.reference,
+                "kind": each.kind,
+                "digest": each.digest,
+                "previous": each.previous,
+                "state": each.state,
+                "copied": each.copied,
+                "why": each.why,
+            }
+            for each in found.tags
+        ],
+        "errors": [
+            {"image": name, "error": error.message, "exit": int(error.exit_code)}
+            for name, error in found.errors
+        ],
+        "retries": found.retries,
+        "attachments": found.attached,
+        "bytes": found.bytes,
+        "seconds": round(found.seconds, 3),
+    }
+
+
+def _show_verdict(workspace: Workspace, verdict: Verdict) -> None:
+    if workspace.json:
+        report.document(
+            "promotion-verify",
+            {
+                "exit": int(verdict.exit_code),
+                "tags": [
+                    {"reference": each.reference, "kind": each.kind, "digest": each.wanted,
+                     "there": each.there or None, "holds": each.holds}
+                    for each in verdict.tags
+                ],
+                "lost": [
+                    {"repository": where, "attachment": each.attachment.digest, "why": each.why}
+                    for where, each in verdict.lost
+                ],
+            },
+        )  # fmt: skip
+    else:
+        for each in verdict.tags:
+            there = f"  holds {each.there}" if each.there and each.there != each.wanted else ""
+            report.line(f"{each.holds:<10}  {each.reference}  {each.kind}{there}")
+        for where, lost in verdict.lost:
+            report.line(f"lost        {where}  {lost.attachment.name} {lost.why}")
+    for each in verdict.tags:
+        if each.error is not None:
+            report.show_error(each.error)
+    for error in verdict.errors:
+        report.show_error(error)
+
+
+def _show_checks(workspace: Workspace, checks: list[Any]) -> None:
+    if workspace.json:
+        found = [
+            {"about": each.about, "message": each.message, "help": each.help,
+             "severity": each.severity, "code": each.rule.code if each.rule else None}
+            for each in checks
+        ]  # fmt: skip
+        report.document("promotion-doctor", {"checks": found})
+        return
+    for each in checks:
+        state = "ok" if each.is_well else f"{each.severity}[{each.rule.code}]"
+        report.line(report.visible(f"{state:<14}  {each.about}: {each.message}"))
+        if each.help and not each.is_well:
+            report.line(report.visible(f"{'':<14}  help: {each.help}"))
+
+
+def _size(number: int) -> str:
+    from midstream.promotion.plan import size
+
+    return size(number)

@@ -1,0 +1,440 @@
+"""`midstream promote` as a person types it: real processes, real registries, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from midstream.errors import Exit
+from registries import faults, images
+from registries.debian import PASSWORD, DebianRegistry
+from registries.faults import Fault
+from registries.proxy import Proxy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from registries.certificates import Authority
+
+pytestmark = pytest.mark.registry
+
+POLICY = """\
+defaults: {profile: community, max-age: 3650d}
+images:
+  rocm:
+    source: {repository: quay.io/vllm/staging, tag: "rocm-{version}"}
+    repository: quay.io/vllm/vllm-rocm
+    platforms: [linux/amd64, linux/arm64]
+    tags: {unique: "{version}-{digest:12}", release: "{version}", floating: ["{minor}", latest]}
+"""
+LOCK = {
+    "midstream": 1, "project": "vllm", "release": "0.33.0", "commit": "",
+    "date": "2026-01-01T00:00:00Z", "files": {},
+}  # fmt: skip
+WRITES = ("PUT", "POST", "PATCH", "DELETE")
+NEW, OLD = images.multi_arch(seed=41), images.multi_arch(seed=42)
+UNIQUE = f"0.33.0-{NEW.digest[7:19]}"
+FLOATING = ("0.33", "latest")
+
+
+@dataclass
+class Tree:
+    """An overlay tree, with `quay.io` at a registry on this machine."""
+
+    root: Path
+    debian: DebianRegistry
+    proxy: Proxy
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def plan(self) -> str:
+        return str(self.root / "plan.json")
+
+    @property
+    def policy(self) -> Path:
+        return self.root / "overlays" / "promotion.yaml"
+
+    def run(self, *words: str, before: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*words, before=before),
+            capture_output=True,
+            text=True,
+            check=False,
+            env=self.environment,
+            timeout=60,
+        )
+
+    def command(self, *words: str, before: tuple[str, ...] = ()) -> list[str]:
+        verb, *rest = words
+        return [
+            sys.executable, "-m", "midstream", "--root", str(self.root), *before, "promote", verb,
+            "--registries", str(self.root / "registries.yaml"), *rest,
+        ]  # fmt: skip
+
+    def json(self, *words: str) -> dict[str, Any]:
+        done = self.run(*words, before=("--json",))
+        assert done.stdout, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    def stage(self, artifact: images.Artifact = NEW) -> None:
+        self.debian.site.push("vllm/staging", artifact, "rocm-0.33.0")
+
+    def push(self, artifact: images.Artifact, *tags: str) -> str:
+        return self.debian.site.push("vllm/vllm-rocm", artifact, *tags)
+
+    def holds(self, tag: str) -> str | None:
+        return self.debian.site.digest("vllm/vllm-rocm", tag)
+
+    def where(self, **registries: dict[str, object]) -> None:
+        """Where registries are; `_` stands for the dot in their names."""
+        content = {name.replace("_", "."): each for name, each in registries.items()}
+        (self.root / "registries.yaml").write_text(json.dumps(content))
+
+    def writes(self) -> int:
+        return sum(len(self.debian.requests(each)) for each in WRITES)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Iterator[Tree]:
+    (tmp_path / "overlays").mkdir()
+    (tmp_path / "overlays" / "promotion.yaml").write_text(POLICY)
+    (tmp_path / "upstream").mkdir()
+    (tmp_path / "upstream" / "vllm.lock.json").write_text(json.dumps(LOCK))
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+    }
+    with DebianRegistry(tmp_path / "debian") as debian, Proxy(debian.address) as proxy:
+        made = Tree(tmp_path, debian, proxy, environment)
+        made.where(quay_io={"address": proxy.address, "plain": True})
+        yield made
+
+
+def test_a_plan_is_shown_kept_applied_verified_and_rolled_back(tree: Tree) -> None:
+    tree.stage()
+    tree.push(OLD, *FLOATING)
+    writes = tree.writes()
+    planned = tree.run("plan", "--out", tree.plan)
+    assert planned.returncode == Exit.OK, planned.stderr
+    assert f"  + {UNIQUE}  create     unique\n" in planned.stdout
+    last = f"Nothing was written.  Apply: midstream promote apply {tree.plan}\n"
+    assert planned.stdout.endswith(last)
+    assert tree.writes() == writes
+    assert tree.proxy.address not in Path(tree.plan).read_text()
+
+    applied = tree.run("apply", tree.plan)
+    assert applied.returncode == Exit.OK, applied.stderr
+    assert applied.stdout.count("done       quay.io/vllm/vllm-rocm:") == 4
+    assert {tree.holds(tag) for tag in (UNIQUE, "0.33.0", *FLOATING)} == {NEW.digest}
+    run = applied.stdout.rpartition("run ")[2].partition(":")[0]
+
+    verified = tree.run("verify", run, "--metrics", str(tree.root / "metrics"))
+    assert verified.returncode == Exit.OK
+    assert 'midstream_verify_tags{holds="same"} 4' in (tree.root / "metrics").read_text()
+
+    back = tree.run("rollback", run)
+    assert back.returncode == Exit.OK, back.stderr
+    assert {tree.holds(tag) for tag in FLOATING} == {OLD.digest}
+    assert tree.holds("0.33.0") == NEW.digest
+    moved = tree.run("verify", run)
+    assert moved.returncode == Exit.FINDINGS
+    line = f"moved       quay.io/vllm/vllm-rocm:latest  floating  holds {OLD.digest}"
+    assert line in moved.stdout
+
+
+def test_a_rollback_can_be_of_one_tag_and_refuses_what_has_moved_on(tree: Tree) -> None:
+    tree.stage()
+    tree.push(OLD, *FLOATING)
+    run = tree.json("apply", "--confirm")["run"]
+    assert tree.run("rollback", run[:6], "--tag", "0.33").returncode == Exit.OK
+    assert (tree.holds("0.33"), tree.holds("latest")) == (OLD.digest, NEW.digest)
+    newer = tree.push(images.multi_arch(seed=43), "latest")
+    refused = tree.run("rollback", run)
+    assert refused.returncode == Exit.REFUSED
+    assert tree.holds("latest") == newer
+    assert tree.run("rollback", run, "--tag", "nope").returncode == Exit.USAGE
+
+
+def test_a_tag_that_the_run_made_new_stays_at_a_rollback(tree: Tree) -> None:
+    tree.stage()
+    run = tree.json("apply", "--confirm")["run"]
+    back = tree.run("rollback", run)
+    assert back.returncode == Exit.OK
+    assert "quay.io/vllm/vllm-rocm:latest stays" in back.stderr
+    assert tree.holds("latest") == NEW.digest
+
+
+def test_a_finished_plan_again_makes_no_write_request_and_needs_no_skopeo(tree: Tree) -> None:
+    tree.stage()
+    tree.run("plan", "--out", tree.plan)
+    assert tree.run("apply", tree.plan).returncode == Exit.OK
+    writes = tree.writes()
+    tree.environment["PATH"] = ""
+    again = tree.run("apply", tree.plan)
+    assert again.returncode == Exit.OK, again.stderr
+    assert tree.writes() == writes
+    assert again.stdout.count("was there") == 4
+
+
+def test_a_release_tag_that_holds_another_image_is_refused_and_can_be_allowed(tree: Tree) -> None:
+    tree.stage()
+    old = tree.push(OLD, "0.33.0")
+    refused = tree.run("plan", "--out", tree.plan)
+    assert refused.returncode == Exit.REFUSED
+    assert "  ! 0.33.0" in refused.stdout
+    assert "error[MS410]" in refused.stdout
+    assert tree.run("apply", tree.plan).returncode == Exit.REFUSED
+    assert tree.holds("0.33.0") == old
+    allowed = tree.run("apply", "--confirm", "--allow", "MS410=it never worked")
+    assert allowed.returncode == Exit.OK, allowed.stderr
+    assert tree.holds("0.33.0") == NEW.digest
+    [record] = (tree.root / "state/midstream/runs").glob("*/record.json")
+    [promoted] = json.loads(record.read_text())["predicate"]["promoted"]
+    assert promoted["allowed"] == {"MS410": "it never worked"}
+    assert {"tag": "0.33.0", "kind": "release", "previous": old} in promoted["tags"]
+
+
+def test_the_record_is_a_statement_and_is_attached_on_request(tree: Tree) -> None:
+    tree.stage()
+    done = tree.run("apply", "--confirm", "--attach-record")
+    assert done.returncode == Exit.OK, done.stderr
+    [path] = (tree.root / "state/midstream/runs").glob("*/record.json")
+    statement = json.loads(path.read_text())
+    assert statement["_type"] == "https://in-toto.io/Statement/v1"
+    subject = {"name": "quay.io/vllm/vllm-rocm", "digest": {"sha256": NEW.digest[7:]}}
+    assert statement["subject"] == [subject]
+    assert statement["predicate"]["versions"]["skopeo"].startswith("1.")
+    listed = tree.debian.site.manifest("vllm/vllm-rocm", NEW.digest.replace(":", "-"))
+    assert listed is not None
+    [entry] = json.loads(listed)["manifests"]
+    assert entry["artifactType"] == "application/vnd.in-toto+json"
+    tags = tree.debian.site.tags("vllm/vllm-rocm")
+    assert tree.run("resume", path.parent.name, "--attach-record").returncode == Exit.OK
+    assert tree.debian.site.tags("vllm/vllm-rocm") == tags
+
+
+def wait_for_the_first_tag(tree: Tree) -> None:
+    deadline = time.monotonic() + 15
+    while tree.holds(UNIQUE) is None:
+        assert time.monotonic() < deadline, "no tag was given"
+        time.sleep(0.02)
+    time.sleep(0.3)  # by now the second one is on its way
+
+
+def test_a_run_that_was_killed_is_resumed(tree: Tree) -> None:
+    tree.stage()
+    tree.run("plan", "--out", tree.plan)
+    tree.proxy.fails(Fault("PUT", "/vllm-rocm/manifests/0.33.0$", faults.stalls(20), 1))
+    command = tree.command("apply", tree.plan)
+    with subprocess.Popen(command, env=tree.environment, stderr=subprocess.DEVNULL) as running:
+        wait_for_the_first_tag(tree)
+        running.kill()
+    [folder] = (tree.root / "state/midstream/runs").iterdir()
+    early = tree.run("verify", folder.name)
+    assert early.returncode == Exit.USAGE
+    assert "isn't finished" in early.stderr
+    resumed = tree.run("resume", folder.name)
+    assert resumed.returncode == Exit.OK, resumed.stderr
+    assert "begun and not seen to end: rocm 0.33.0" in resumed.stderr
+    assert tree.holds("latest") == NEW.digest
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [(signal.SIGINT, Exit.INTERRUPTED), (signal.SIGTERM, Exit.TERMINATED)],
+    ids=["SIGINT", "SIGTERM"],
+)
+def test_a_signal_ends_the_run_with_a_report_of_every_tag(
+    tree: Tree, sent: signal.Signals, expected: Exit
+) -> None:
+    tree.stage()
+    tree.proxy.fails(Fault("PUT", "/vllm-rocm/manifests/0.33.0$", faults.stalls(20), 1))
+    with subprocess.Popen(
+        tree.command("apply", "--confirm"),
+        env=tree.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        wait_for_the_first_tag(tree)
+        running.send_signal(sent)
+        output, said = running.communicate(timeout=15)
+    assert running.returncode == expected, said
+    assert f"done       quay.io/vllm/vllm-rocm:{UNIQUE}  copied" in output
+    assert "untouched  quay.io/vllm/vllm-rocm:0.33.0" in output
+    assert "untouched  quay.io/vllm/vllm-rocm:latest" in output
+    assert "midstream promote resume" in said
+
+
+def test_no_secret_is_anywhere(
+    tree: Tree, debian_password: DebianRegistry, authfile: Callable[..., Path]
+) -> None:
+    tree.stage()
+    logins = authfile(debian_password.address)
+    tree.where(
+        quay_io={"address": debian_password.address, "plain": True, "authfile": str(logins)},
+        staging_example={"address": tree.debian.address, "plain": True},
+    )
+    tree.policy.write_text(POLICY.replace("quay.io/vllm/staging", "staging.example/vllm/staging"))
+    watcher, programs = tree.root / "argv", tree.root / "bin"
+    programs.mkdir()
+    script = f'#!/bin/sh\necho "$@" >> {watcher}\nexec /usr/bin/skopeo "$@"\n'
+    (programs / "skopeo").write_text(script)
+    (programs / "skopeo").chmod(0o755)
+    tree.environment["PATH"] = f"{programs}:{tree.environment['PATH']}"
+    done = tree.run("apply", "--confirm", before=("-v",))
+    assert done.returncode == Exit.OK, done.stderr
+    assert debian_password.site.digest("vllm/vllm-rocm", "latest") == NEW.digest
+    kept = [path.read_text() for path in (tree.root / "state").rglob("*.json*")]
+    argv = watcher.read_text()
+    assert "--dest-authfile" in argv
+    secrets = (PASSWORD, json.loads(logins.read_text())["auths"][debian_password.address]["auth"])
+    for secret in secrets:
+        assert not any(secret in each for each in (*kept, done.stdout, done.stderr, argv))
+
+
+def test_tls_with_an_authority_of_its_own(
+    tree: Tree, debian_tls: DebianRegistry, authority: Authority, stranger: Authority
+) -> None:
+    tree.stage()
+    tree.policy.write_text(POLICY.replace("quay.io/vllm/staging", "staging.example/vllm/staging"))
+    for trusted, expected in ((stranger, Exit.OUTSIDE), (authority, Exit.OK)):
+        tree.where(
+            quay_io={"address": debian_tls.address, "ca": str(trusted.certificate)},
+            staging_example={"address": tree.debian.address, "plain": True},
+        )
+        done = tree.run("apply", "--confirm")
+        assert done.returncode == expected, done.stderr
+    assert debian_tls.site.digest("vllm/vllm-rocm", "latest") == NEW.digest
+
+
+def test_an_image_that_is_not_from_the_locked_rebase_needs_a_reason(tree: Tree) -> None:
+    tree.policy.write_text(POLICY.replace("  rocm:\n", "  rocm:\n    target: rocm\n"))
+    labels = {
+        "io.midstream.upstream": "vllm@0.33.0#a", "io.midstream.overlay": "b",
+        "io.midstream.ledger": "c",
+    }  # fmt: skip
+    rendered = tree.root / "rendered" / "vllm" / "Dockerfile.rocm.ubi.build.json"
+    rendered.parent.mkdir(parents=True)
+    rendered.write_text(json.dumps({"labels": labels}))
+    tree.stage(images.multi_arch(seed=41, labels=labels))
+    assert tree.run("plan").returncode == Exit.OK
+    rendered.write_text(json.dumps({"labels": labels | {"io.midstream.ledger": "other"}}))
+    refused = tree.run("plan")
+    assert refused.returncode == Exit.REFUSED
+    assert "error[MS418]: it was built from `io.midstream.ledger=c`" in refused.stdout
+    assert tree.run("plan", "--allow", "MS418=a hotfix").returncode == Exit.OK
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "plan --only cuda",
+        "plan --group release",
+        "plan --set version",
+        "plan --allow MS410",
+        "plan --allow MS413=please",
+        "plan --digest sha256:abc",
+        f"plan --digest cuda=sha256:{'0' * 64}",
+        "apply",
+        "apply plan.json --confirm",
+        "apply nowhere.json",
+        "apply /etc/hostname",
+        "resume abcdef",
+        "resume ../../etc",
+        "verify 000000000000",
+        "rollback 000000000000",
+        "snapshot vllm-rocm",
+        "snapshot dir:/etc",
+    ],
+)
+def test_what_a_person_gets_wrong_is_said_before_anything_is_asked(tree: Tree, words: str) -> None:
+    done = tree.run(*words.split())
+    assert done.returncode == Exit.USAGE, done.stderr
+    assert "error" in done.stderr.lower()
+    assert tree.proxy.log == []
+
+
+def test_a_mistake_in_the_policy_is_shown_at_its_line(tree: Tree) -> None:
+    tree.policy.write_text(POLICY.replace("latest]", "'-latest']"))
+    done = tree.run("plan")
+    assert done.returncode == Exit.USAGE
+    assert "overlays/promotion.yaml:7:" in done.stderr
+    tree.policy.unlink()
+    assert "there is no `overlays/promotion.yaml`" in tree.run("plan").stderr
+
+
+def test_json_is_one_object_on_stdout(tree: Tree) -> None:
+    tree.stage()
+    planned = tree.json("plan", "--out", tree.plan)
+    assert (planned["kind"], planned["failures"]) == ("promotion-plan", [])
+    applied = tree.json("apply", tree.plan)
+    assert applied["run"] == planned["run"]
+    assert {each["state"] for each in applied["tags"]} == {"done"}
+    verified = tree.json("verify", applied["run"])
+    assert {each["holds"] for each in verified["tags"]} == {"same"}
+    assert tree.json("doctor")["kind"] == "promotion-doctor"
+    assert tree.json("snapshot", "quay.io/vllm/vllm-rocm")["tags"]["latest"] == NEW.digest
+
+
+def test_a_snapshot_and_what_changed_since(tree: Tree) -> None:
+    tree.push(NEW, "a", "b")
+    kept = str(tree.root / "before.json")
+    assert tree.run("snapshot", "quay.io/vllm/vllm-rocm", "--out", kept).returncode == Exit.OK
+    other = tree.push(images.image(seed=44), "b", "c")
+    changed = tree.run("snapshot", "quay.io/vllm/vllm-rocm", "--compare", kept)
+    assert changed.returncode == Exit.FINDINGS
+    assert changed.stdout.splitlines() == [f"+ c  {other}", f"~ b  {NEW.digest} -> {other}"]
+
+
+def test_the_doctor_looks_at_everything_and_changes_nothing(tree: Tree) -> None:
+    tree.stage()
+    done = tree.run("doctor", "--write")
+    assert done.returncode == Exit.OK, done.stdout
+    for part in (
+        "skopeo: version 1.",
+        "logins: ",
+        "quay.io: answers over plain http",
+        "quay.io clock: differs by",
+        "quay.io/vllm/staging: can be read",
+        "quay.io/vllm/vllm-rocm: can be written",
+    ):
+        assert part in done.stdout
+    assert tree.debian.site.tags("vllm/vllm-rocm") == {}
+
+
+def test_a_run_leaves_figures_for_prometheus(tree: Tree) -> None:
+    tree.stage()
+    tree.proxy.fails(Fault("PUT", "/vllm-rocm/manifests/latest$", faults.answers(500), 1))
+    metrics = tree.root / "metrics.prom"
+    done = tree.run("apply", "--confirm", "--metrics", str(metrics))
+    assert done.returncode == Exit.OK, done.stderr
+    lines = metrics.read_text().splitlines()
+    assert 'midstream_promotion_tags{state="done"} 4' in lines
+    assert "midstream_promotion_retries 1" in lines
+    assert "midstream_promotion_exit_code 0" in lines
+    assert "# TYPE midstream_promotion_seconds gauge" in lines
+
+
+def test_the_shipped_policy_is_read_and_knows_its_groups(tree: Tree) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "midstream", "--root", ".", "promote", "plan"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[2],
+        env=tree.environment,
+    )
+    assert done.returncode == Exit.USAGE
+    assert "`--group` takes one of: release, nightly" in done.stderr
