@@ -34,7 +34,7 @@ class Blobs(Struct, frozen=True):
         """Keep a file; its id. Raises `CannotWrite`."""
         name = blob_id(data)
         path = self._path(name)
-        if not path.exists():
+        if not files.exists(path):
             files.write(path, data)
         return name
 
@@ -50,7 +50,7 @@ class Blobs(Struct, frozen=True):
         return data
 
     def missing(self, names: Iterable[str]) -> tuple[str, ...]:
-        return tuple(name for name in names if not self._path(name).exists())
+        return tuple(name for name in names if not files.exists(self._path(name)))
 
     def _path(self, name: str) -> Path:
         return self.folder / name[:2] / name[2:]

@@ -29,6 +29,15 @@ def read(path: Path) -> bytes:
         raise CannotRead(f"can't read `{path}`: {_reason(error)}") from None
 
 
+def exists(path: Path) -> bool:
+    """Whether there is something that may be looked at; `Path.exists` fails where it may not."""
+    try:
+        path.stat()
+    except OSError:
+        return False
+    return True
+
+
 def write(path: Path, data: bytes) -> None:
     """Replace a file whole: a reader sees the old bytes or the new ones, never a half.
 
@@ -63,12 +72,21 @@ class Tree(Struct, frozen=True):
     def read(self, path: str) -> bytes | None:
         """A file's bytes; None where there is none. Raises `CannotRead`."""
         whole = self.root / path
-        return read(whole) if whole.is_file() else None
+        try:
+            return read(whole) if whole.is_file() else None
+        except OSError as error:
+            raise CannotRead(f"can't read `{whole}`: {_reason(error)}") from None
 
     def names(self, folder: str) -> tuple[str, ...]:
-        """The names in a folder, sorted; none where there is no such folder."""
+        """The names in a folder, sorted; none where there is no such folder.
+
+        Raises `CannotRead`.
+        """
         whole = self.root / folder
-        return tuple(sorted(each.name for each in whole.iterdir())) if whole.is_dir() else ()
+        try:
+            return tuple(sorted(each.name for each in whole.iterdir())) if whole.is_dir() else ()
+        except OSError as error:
+            raise CannotRead(f"can't read `{whole}`: {_reason(error)}") from None
 
 
 def cache_root() -> Path:
