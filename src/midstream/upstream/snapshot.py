@@ -165,19 +165,20 @@ class Tracker(Struct, frozen=True):
     def _commit(self, kept: dict[str, bytes]) -> str:
         text = kept.get(self._version_file or "", b"").decode(errors="replace")
         # setuptools-scm writes `g` and the abbreviated id, as `git describe` does.
-        found = re.search(r"^(?:__)?commit_id\b.*=\s*'g([0-9a-f]+)'", text, re.MULTILINE)
+        found = re.search(r"^(?:__)?commit_id(?:__)?\b.*=\s*'g([0-9a-f]+)'", text, re.MULTILINE)
         return found[1] if found else ""
 
     def _memory(self, version: str) -> Path:
         # What was kept depends on what was watched, so the folder is named for it.
-        watched = {*self.project.watch, *self.project.dockerfiles, self._version_file or ""}
-        name = hashlib.sha256("\n".join(sorted(watched)).encode()).hexdigest()[:12]
+        tracked = [each.paths for each in self.project.dockerfiles.values()]
+        kept = repr((sorted(self.project.watch), sorted(tracked), self._version_file))
+        name = hashlib.sha256(kept.encode()).hexdigest()[:12]
         return self.cache / "releases" / self.project.name / name / f"{version}.json"
 
     def _remembered(self, version: str) -> Lock | None:
         """What the cache knows of a release."""
         path = self._memory(version)
-        if not _is_plain(version) or not path.exists():
+        if not _is_plain(version) or not files.exists(path):
             return None
         try:
             lock = read_lock(Source.from_bytes(str(path), files.read(path)))
