@@ -70,8 +70,10 @@ def _show(old: Lock | None, new: Lock, changes: tuple[Change, ...]) -> None:
     label = f"{new.project} {new.release}"
     if old is None:
         report.line(f"{label}: {len(new.files)} files locked")
-    elif old.release == new.release and not changes:
+    elif old == new:
         report.line(f"{label}: nothing has changed")
+    elif old.release == new.release and not changes:
+        report.line(f"{label}: the same files, from another commit, date or archive")
     else:
         report.line(f"{new.project} {old.release} -> {new.release}: {_counted(changes)}")
     for change in changes:
