@@ -27,8 +27,13 @@ def drop(script: Script, doomed: Mapping[int, tuple[str, str]]) -> list[Edit]:
             continue
         command = by_start[start]
         run = _leading_run(command, by_start, doomed)
+        last = _trailing_run(command, by_start, doomed)
+        if len(last) > 1:
+            run = last
+            edits.append(_at_the_end(script, run, rule, why))
+        else:
+            edits.append(_edit(command, run, rule, why))
         done.update(each.span.start for each in run)
-        edits.append(_edit(command, run, rule, why))
     return edits
 
 
@@ -45,6 +50,28 @@ def _leading_run(
             break
         run.append(following)
     return run
+
+
+def _trailing_run(
+    command: Command, by_start: Mapping[int, Command], doomed: Mapping[int, tuple[str, str]]
+) -> list[Command]:
+    """The command and those behind it, where they end an and-or list and are all doomed."""
+    run = [command]
+    while command.before == "&&" and run[-1].after == "&&":
+        following = by_start.get(run[-1].next_start or -1)
+        if following is None or following.span.start not in doomed:
+            return []
+        run.append(following)
+    return run if run[-1].removal is not None else []
+
+
+def _at_the_end(script: Script, run: list[Command], rule: str, why: str) -> Edit:
+    """Takes the operator before the run along; behind a block, `:` stands for the run."""
+    start, end = run[0].span.start, run[-1].span.end
+    before = next((each for each in script.commands if each.next_start == start), None)
+    if before is None:
+        return Edit(Span(start, end), ":", rule, why)
+    return Edit(Span(before.span.end, end), "", rule, why)
 
 
 def _edit(command: Command, run: list[Command], rule: str, why: str) -> Edit:
