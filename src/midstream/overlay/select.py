@@ -133,15 +133,27 @@ def _matches(
     if not address.phrase and address.pattern is None:
         yield Match(outer, stage)
     elif instruction.keyword in _SHELL:
-        for command in subject.script(outer).commands:
-            if _finds(address, [w.text for w in command.words], subject, command.span):
-                yield Match(outer, stage, command=command)
+        found = [
+            command
+            for command in subject.script(outer).commands
+            if _finds(address, [w.text for w in command.words], subject, command.span)
+        ]
+        yield from (Match(outer, stage, command=each) for each in _innermost(found))
     elif instruction.keyword in _PAIRS:
         for pair in pairs(subject.dockerfile, instruction):
             if address.phrase == (pair.name,) or _pattern_finds(address, subject, pair.span):
                 yield Match(outer, stage, pair=pair)
     elif _finds(address, _words(subject, instruction), subject, instruction.arguments):
         yield Match(outer, stage)
+
+
+def _innermost(found: list[Command]) -> Iterator[Command]:
+    """Without `bash -c '…'` where what is meant stands in its script: words of that are words of
+    the outer command too."""
+    for command in found:
+        inner = (each for each in found if each is not command and each.span in command.span)
+        if next(inner, None) is None:
+            yield command
 
 
 def _words(subject: Subject, instruction: Instruction) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -114,13 +115,15 @@ def carry_out(
     An edit that doesn't fit is a finding; the others are still carried out. Raises `BadTemplate`.
     """
     wanted = Wanted()
+    removals = _Removals()
     for edit in edits:
         if not holds(edit.releases, release):
             continue
         if edit.until is not None and date[:10] > edit.until.isoformat():
             wanted.found.append(_expired(edit, date))
             continue
-        _Worker(subject, ship, edit, values, wanted).work()
+        _Worker(subject, ship, edit, values, wanted, removals).work()
+    removals.carry_out(subject, wanted)
     return wanted
 
 
@@ -136,6 +139,61 @@ def _expired(edit: OverlayEdit, date: str) -> Diagnostic:
 
 
 @dataclass
+class _Removals:
+    """Commands and pairs to take out, of all edits: neighbours can only be taken out together.
+
+    By the start of their instruction; `commands` maps a command's start, and `pairs` a pair's, to
+    the edit that takes it out.
+    """
+
+    instructions: dict[int, Instruction] = field(default_factory=dict)
+    commands: dict[int, dict[int, OverlayEdit]] = field(default_factory=dict)
+    pairs: dict[int, dict[int, OverlayEdit]] = field(default_factory=dict)
+
+    def add_command(self, instruction: Instruction, command: Command, edit: OverlayEdit) -> None:
+        at = instruction.span.start
+        self.instructions[at] = instruction
+        self.commands.setdefault(at, {}).setdefault(command.span.start, edit)
+
+    def add_pair(self, instruction: Instruction, pair: Pair, edit: OverlayEdit) -> None:
+        at = instruction.span.start
+        self.instructions[at] = instruction
+        self.pairs.setdefault(at, {}).setdefault(pair.span.start, edit)
+
+    def carry_out(self, subject: Subject, wanted: Wanted) -> None:
+        for at, doomed in self.commands.items():
+            reasons = {start: (edit.id, edit.why) for start, edit in doomed.items()}
+            wanted.edits += drop(subject.script(self.instructions[at]), reasons)
+        for at, gone in self.pairs.items():
+            self._pairs(subject, wanted, self.instructions[at], gone)
+
+    def _pairs(
+        self, subject: Subject, wanted: Wanted, outer: Instruction, gone: dict[int, OverlayEdit]
+    ) -> None:
+        every = pairs(subject.dockerfile, outer.trigger or outer)
+        effect = Effect.DROPPED if len(gone) == len(every) else Effect.EDITED
+        for edit in {edit.id: edit for edit in gone.values()}.values():
+            wanted.touches.append(Touch(outer, effect, edit.id, edit.why))
+        if effect is Effect.DROPPED:
+            edit = next(iter(gone.values()))
+            wanted.edits.append(Edit(outer.span, "", edit.id, edit.why))
+            return
+        for index, pair in enumerate(every):
+            if pair.span.start in gone:
+                edit = gone[pair.span.start]
+                span = _with_gap(every, index, gone)
+                wanted.edits.append(Edit(span, "", edit.id, edit.why))
+
+
+def _with_gap(every: tuple[Pair, ...], index: int, gone: Mapping[int, OverlayEdit]) -> Span:
+    """A pair with the blanks behind it; where no pair stays behind it, with those before it."""
+    pair = every[index].span
+    if any(each.span.start not in gone for each in every[index + 1 :]):
+        return Span(pair.start, every[index + 1].span.start)
+    return Span(every[index - 1].span.end, pair.end)
+
+
+@dataclass
 class _Worker:
     """One edit at work."""
 
@@ -144,6 +202,7 @@ class _Worker:
     edit: OverlayEdit
     values: Mapping[str, Any]
     wanted: Wanted
+    removals: _Removals
 
     @property
     def text(self) -> str:
@@ -233,40 +292,40 @@ class _Worker:
     def _replace(self, match: Match, verb: Replace) -> None:
         text = self.render(verb.text)
         if match.command is not None and not verb.whole:
-            self.change(match.command.span, quote(text.rstrip("\n"), match.command.quoting))
-            self.touch(match.instruction, Effect.EDITED)
-            return
-        if match.pair is not None and not verb.whole:
+            self._replace_command(match, match.command, text.rstrip("\n"))
+        elif match.pair is not None and not verb.whole:
             self.change(match.pair.span, text.rstrip("\n"))
             self.touch(match.instruction, Effect.EDITED)
-            return
-        self.change(match.instruction.span, self._ended(text, match.instruction.span.end))
-        self.touch(match.instruction, Effect.REPLACED)
+        else:
+            span = match.instruction.span
+            self.change(span, self._ended(text, span.end))
+            self.touch(match.instruction, Effect.REPLACED)
+
+    def _replace_command(self, match: Match, command: Command, text: str) -> None:
+        if _is_exec_form(command):
+            try:
+                text = _words(shlex.split(text), command)
+            except ValueError as error:
+                self.refuse(f"`{text}` can't be split into the words of an exec form: {error}")
+                return
+        else:
+            text = quote(text, command.quoting)
+        self.change(command.span, text)
+        self.touch(match.instruction, Effect.EDITED)
 
     def _drop(self, match: Match, *, whole: bool) -> None:
-        if whole or (match.command is None and match.pair is None):
+        inner = match.instruction.trigger or match.instruction
+        nothing_left = match.command is not None and (
+            inner.keyword != "RUN" and len(self.subject.script(match.instruction).commands) == 1
+        )
+        if whole or nothing_left or (match.command is None and match.pair is None):
             self.change(match.instruction.span, "")
             self.touch(match.instruction, Effect.DROPPED)
         elif match.pair is not None:
-            self._drop_pair(match, match.pair)
+            self.removals.add_pair(match.instruction, match.pair, self.edit)
         elif match.command is not None:
-            script = self.subject.script(match.instruction)
-            reason = (self.edit.id, self.edit.why)
-            self.wanted.edits += drop(script, {match.command.span.start: reason})
+            self.removals.add_command(match.instruction, match.command, self.edit)
             self.touch(match.instruction, Effect.EDITED)
-
-    def _drop_pair(self, match: Match, pair: Pair) -> None:
-        every = pairs(self.subject.dockerfile, match.instruction)
-        if len(every) == 1:
-            self.change(match.instruction.span, "")
-            self.touch(match.instruction, Effect.DROPPED)
-            return
-        at = next(i for i, each in enumerate(every) if each.span == pair.span)
-        if at:
-            self.change(Span(every[at - 1].span.end, pair.span.end), "")
-        else:
-            self.change(Span(pair.span.start, every[1].span.start), "")
-        self.touch(match.instruction, Effect.EDITED)
 
     # --- set ---
 
@@ -280,44 +339,69 @@ class _Worker:
                 self._set_arguments(match, value)
             else:
                 self._set_key(match, key, value)
-        self.touch(match.instruction, Effect.EDITED)
 
     def _set_pair(self, match: Match, pair: Pair, value: str | None) -> None:
         if value is None:
-            self._drop_pair(match, pair)
-        elif pair.value_span is not None:
+            self.removals.add_pair(match.instruction, pair, self.edit)
+            return
+        if pair.value_span is None:
+            self.change(pair.span, f"{pair.name}={_pair_value(value)}")
+        elif self._is_legacy(pair):
             self.change(pair.value_span, value)
         else:
-            self.change(pair.span, f"{pair.name}={value}")
+            self.change(pair.value_span, _pair_value(value))
+        self.touch(match.instruction, Effect.EDITED)
+
+    def _is_legacy(self, pair: Pair) -> bool:
+        """Whether it is an `ENV name value`, whose value goes on to the end of the line."""
+        return pair.value_span is not None and self.text[pair.value_span.start - 1] != "="
 
     def _set_arguments(self, match: Match, value: str | None) -> None:
-        if value is None or match.command is not None:
+        inner = match.instruction.trigger or match.instruction
+        if value is None or match.command is not None or inner.keyword == "RUN":
             self.refuse("`set` without a key takes a key's place, or all arguments but a RUN's")
             return
-        self.change(match.instruction.arguments, value)
+        self.change(inner.arguments, value)
+        self.touch(match.instruction, Effect.EDITED)
 
     def _set_key(self, match: Match, key: str, value: str | None) -> None:
-        every = pairs(self.subject.dockerfile, match.instruction)
-        keyword = match.instruction.keyword
-        if keyword not in ("ARG", "ENV", "LABEL"):
-            self.refuse(f"`{keyword}` has no keys; `set` takes ARG, ENV, LABEL, or a `--flag`")
+        inner = match.instruction.trigger or match.instruction
+        if inner.keyword not in ("ARG", "ENV", "LABEL"):
+            self.refuse(
+                f"`{inner.keyword}` has no keys; `set` takes ARG, ENV, LABEL, or a `--flag`"
+            )
             return
+        every = pairs(self.subject.dockerfile, inner)
         pair = next((each for each in every if each.name == key), None)
         if pair is not None:
             self._set_pair(match, pair, value)
-        elif value is not None:
+        elif value is None:
+            self.refuse(f"there is no `{key}` to take out")
+        elif self._is_legacy(every[-1]):
+            self.refuse(f"`{inner.keyword} name value` takes one key; add `{key}` with `after`")
+        else:
             end = every[-1].span.end
-            self.change(Span(end, end), f" {key}={value}")
+            self.change(Span(end, end), f" {key}={_pair_value(value)}")
+            self.touch(match.instruction, Effect.EDITED)
 
     def _set_flag(self, match: Match, key: str, value: str | None) -> None:
-        flag = match.instruction.flag(key.removeprefix("--"))
+        inner = match.instruction.trigger or match.instruction
+        flags = inner.flags_named(key.removeprefix("--"))
         new = "" if value is None else f"{key}={value}" if value else key
-        if flag is not None:
+        if len(flags) > 1:
+            self.refuse(f"there are {len(flags)} `{key}`, and which is meant can't be told")
+            return
+        if flags:
+            flag = flags[0]
             after = self._next_word(flag.span.end)
             self.change(Span(flag.span.start, after if value is None else flag.span.end), new)
         elif new:
-            end = match.instruction.keyword_span.end
+            end = inner.keyword_span.end
             self.change(Span(end, end), f" {new}")
+        else:
+            self.refuse(f"there is no `{key}` to take out")
+            return
+        self.touch(match.instruction, Effect.EDITED)
 
     def _next_word(self, offset: int) -> int:
         found = re.compile(r"[ \t]*").match(self.text, offset)
@@ -342,9 +426,12 @@ class _Worker:
                 following = words[index + 1] if index + 1 < len(words) else None
                 self._change_option(command, word, previous, following, name, value)
                 return
-        if value is not None:
-            end = command.core.end
-            self.change(Span(end, end), f" {quote(_written(name, value), command.quoting)}")
+        if value is None:
+            self.refuse(f"`{command.name}` has no `{name}` to take out")
+            return
+        # In the exec form, the quote behind the last word belongs to it.
+        end = command.core.end + (1 if _is_exec_form(command) else 0)
+        self.change(Span(end, end), _added(name, value, command))
 
     def _change_option(
         self,
@@ -357,15 +444,16 @@ class _Worker:
     ) -> None:
         joined = word.text != name
         own = None if joined or following is None or following.text.startswith("-") else following
-        if value is None:
-            # An option that is taken out with an empty value of ours keeps the next word.
-            self.change(Span(previous.span.end, (own or word).span.end), "")
+        if value is None and own is not None:
+            self.refuse(f"whether `{own.text}` is the value of `{name}` can't be told; use `swap`")
+        elif value is None:
+            self.change(Span(previous.span.end, word.span.end), "")
         elif joined:
             self.change(word.span, quote(f"{name}={value}", command.quoting))
         elif value and own is not None:
             self.change(own.span, quote(value, command.quoting))
         elif value:
-            self.change(word.span, quote(f"{name} {value}", command.quoting))
+            self.change(word.span, _words([name, value], command))
 
     # --- swap ---
 
@@ -395,9 +483,9 @@ class _Worker:
 
     def _ended(self, text: str, offset: int) -> str:
         """A fragment with one line ending at its end, and the line endings of the file."""
-        text = f"{text.rstrip(chr(10))}\n"
+        text = text.replace("\r\n", "\n").rstrip("\n") + "\n"
         crlf = self.text[max(0, offset - 2) : offset] == "\r\n"
-        return text.replace("\r\n", "\n").replace("\n", "\r\n") if crlf else text
+        return text.replace("\n", "\r\n") if crlf else text
 
     def change(self, span: Span, text: str) -> None:
         self.wanted.edits.append(Edit(span, text, self.edit.id, self.edit.why))
@@ -423,9 +511,28 @@ def _by_place(matches: Iterable[Match]) -> list[Match]:
     return list({match.instruction.span.start: match for match in matches}.values())
 
 
-def _written(name: str, value: str) -> str:
+def _pair_value(value: str) -> str:
+    """A value as it has to be written: with quotes around it, where it has bare blanks."""
+    return value if _ONE_WORD.fullmatch(value) else '"' + value.replace('"', '\\"') + '"'
+
+
+_ONE_WORD = re.compile(r"""(?:[^\s"'\\]|\\.|"(?:\\.|[^"\\])*"|'[^']*')*""")
+
+
+def _is_exec_form(command: Command) -> bool:
+    """Whether its words stand in a JSON list, each on its own."""
+    return command.quoting == "json" and not command.blocks
+
+
+def _words(words: Iterable[str], command: Command) -> str:
+    """Words as they have to be written where a command stands."""
+    joint = '", "' if _is_exec_form(command) else " "
+    return joint.join(quote(word, command.quoting) for word in words)
+
+
+def _added(name: str, value: str, command: Command) -> str:
     """An option that wasn't there: `-DX=y`, `--x=y`, `-x y`, or the name alone."""
-    if not value:
-        return name
-    joint = "=" if name.startswith(("--", "-D")) else " "
-    return f"{name}{joint}{value}"
+    joined = name.startswith(("--", "-D"))
+    words = [name] if not value else [f"{name}={value}"] if joined else [name, value]
+    written = _words(words, command)
+    return f', "{written}"' if _is_exec_form(command) else f" {written}"
