@@ -86,7 +86,9 @@ def render(fragment: Fragment, values: Mapping[str, Any]) -> str:
 
     budget = _Budget()
     try:
-        pieces = _template(fragment.source.text).generate({**values, "_turns": budget.turns})
+        pieces = _template(fragment.source.text).generate(
+            {**values, "_turns": budget.turns, "_budget": budget}
+        )
         return budget.gather(pieces)
     except TemplateSyntaxError as error:
         raise _bad(fragment, SYNTAX, str(error.message), error.lineno) from None
@@ -109,10 +111,13 @@ class _Budget:
 
     def turns(self, values: Any) -> Iterator[Any]:
         for value in values:
-            self.left -= 1
-            if self.left < 0:
-                raise _RunsOn(f"more than {_MOST_TURNS:,} turns of its loops")
+            self.spend()
             yield value
+
+    def spend(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise _RunsOn(f"more than {_MOST_TURNS:,} turns of its loops and calls")
 
     def gather(self, pieces: Iterator[str]) -> str:
         found = []
@@ -125,28 +130,66 @@ class _Budget:
         return "".join(found)
 
 
+# What is random, or makes text without a bound, has no place in a result.
+_FILTERS = (
+    "batch",
+    "center",
+    "format",
+    "indent",
+    "random",
+    "slice",
+    "urlize",
+    "wordwrap",
+    "xmlattr",
+)
+_METHODS = frozenset(
+    ("center", "expandtabs", "format", "format_map", "ljust", "rjust", "translate", "zfill")
+)
+
+
 @cache
 def _environment() -> SandboxedEnvironment:
     from jinja2 import StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
+    from jinja2.runtime import LoopContext
+    from jinja2.sandbox import ImmutableSandboxedEnvironment, safe_range
 
     class Environment(ImmutableSandboxedEnvironment):
-        intercepted_binops = frozenset(("*", "**"))
+        intercepted_binops = frozenset(("*", "**", "%"))
 
         def call_binop(self, _context: Any, operator: str, left: Any, right: Any) -> Any:
             numbers = isinstance(left, int | float) and isinstance(right, int | float)
             if not numbers or operator == "**":
                 raise _RunsOn(f"`{operator}` makes texts or numbers without a bound")
-            return left * right
+            return left * right if operator == "*" else left % right
+
+        def call(self, context: Any, callee: Any, *args: Any, **named: Any) -> Any:
+            # A macro that calls itself, or a recursive loop, is bounded as a loop is.
+            budget = context.resolve("_budget")
+            budget.spend()
+            if isinstance(callee, LoopContext) and args:
+                args = (budget.turns(args[0]), *args[1:])
+            return super().call(context, callee, *args, **named)
+
+        def is_safe_attribute(self, owner: Any, name: str, value: Any) -> bool:
+            boundless = isinstance(owner, str) and name in _METHODS
+            return not boundless and super().is_safe_attribute(owner, name, value)
 
     environment = Environment(
-        undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False
+        undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False, finalize=_printable
     )
-    # What is random, or makes text without a bound, has no place in a result.
-    for name in ("random", "urlize", "wordwrap", "center", "indent", "xmlattr"):
+    for name in _FILTERS:
         environment.filters.pop(name, None)
-    environment.globals = {"range": range}
+    environment.globals = {"range": safe_range}
     return environment
+
+
+def _printable(value: Any) -> Any:
+    """A value that has one text. Others show where they stand in memory, or how Python writes."""
+    from jinja2 import Undefined
+
+    if isinstance(value, str | int | float | Undefined):
+        return value
+    raise TypeError(f"a value of the kind `{type(value).__name__}` has no text to put in")
 
 
 @cache
