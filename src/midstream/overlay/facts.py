@@ -104,14 +104,24 @@ def _pointed(text: str, pointer: str) -> list[str]:
         value: Any = json.loads(text)
         for part in pointer.split("/")[1:]:
             key = part.replace("~1", "/").replace("~0", "~")
-            value = value[int(key)] if isinstance(value, list) else value[key]
-    except (ValueError, KeyError, IndexError, TypeError):
+            value = value[_index(key)] if isinstance(value, list) else value[key]
+    except (ValueError, KeyError, IndexError, TypeError, RecursionError):
         return []
-    return [] if isinstance(value, dict | list) else [str(value)]
+    if value is None or isinstance(value, dict | list):
+        return []
+    return [value if isinstance(value, str) else json.dumps(value)]
+
+
+def _index(key: str) -> int:
+    """An index of an array, which RFC 6901 writes in digits alone: Python would take -1 too."""
+    if not (key.isascii() and key.isdigit()):
+        raise KeyError(key)
+    return int(key)
 
 
 def _matched(text: str, pattern: str) -> list[str]:
-    return [found[1] for found in re.finditer(pattern, text, re.MULTILINE)]
+    groups = (found[1] for found in re.finditer(pattern, text, re.MULTILINE))
+    return [group for group in groups if group is not None]
 
 
 _READERS: dict[FactKind, Callable[[str, str], list[str]]] = {
