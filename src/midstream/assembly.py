@@ -88,9 +88,10 @@ def _in_order(edits: Iterable[Edit], insertions: Iterable[Insertion]) -> list[Ed
         (each.offset, 0, number, Edit(Span(each.offset, each.offset), each.text, each.id, each.why))
         for number, each in enumerate(insertions)
     ]
+    # Not by way of a set: its order changes from one run of Python to the next.
     placed += [
         (edit.span.start, 0 if not len(edit.span) else 1, -1, edit)
-        for edit in sorted(set(edits), key=lambda each: (each.span, each.rule))
+        for edit in sorted(dict.fromkeys(edits), key=lambda each: (each.span, each.rule))
     ]
     return [each[3] for each in sorted(placed, key=lambda each: each[:3])]
 
