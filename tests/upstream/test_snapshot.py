@@ -267,3 +267,16 @@ def test_a_cache_that_can_not_be_written_says_so(index: IndexDouble, tmp_path: P
     with pytest.raises(MidstreamError, match="can't write") as caught:
         tracker(tmp_path / "cache").release("1.0")
     assert caught.value.exit_code is Exit.OUTSIDE
+
+
+def test_a_release_knows_what_upstreams_own_pipeline_builds(
+    index: IndexDouble, tmp_path: Path
+) -> None:
+    pipeline = "steps:\n  - command: source ci.sh && docker build --build-arg A=$$A .\n"
+    index.offer(
+        "demo", "1.0", {**FILES, ".buildkite/release-pipeline.yaml": pipeline, "ci.sh": "A=1\n"}
+    )
+    watching = PROJECT.replace("[requirements/**]", "[.buildkite/*, '*.sh']")
+    (build,) = tracker(tmp_path, watching).release("1.0").release_builds
+    assert [(each.name, each.value) for each in build.arguments] == [("A", "1")]
+    assert tracker(tmp_path).release("1.0").release_builds == ()

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from midstream.dockerfile.commands import Command, Word
 
+# A PyYAML built without libyaml reads the same, more slowly.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 PIPELINE = ".buildkite/release-pipeline.yaml"
 
 
@@ -54,7 +57,7 @@ def read_release_builds(
     `script` gives the text of a file of the release, or None. A pipeline that is no YAML has none.
     """
     try:
-        root = yaml.compose(pipeline.text, Loader=yaml.CSafeLoader)
+        root = yaml.compose(pipeline.text, Loader=_LOADER)
     except (yaml.YAMLError, UnicodeEncodeError):
         return ()
     found: list[ReleaseBuild] = []
