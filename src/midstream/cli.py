@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _COMMANDS = {
     # what a person types: the module under midstream.commands, and one line of help
     "build-args": ("build_args", "Print what to build a target with."),
+    "decide": ("decide", "Answer what a rebase asks."),
     "promote": ("promote", "Copy tested images to their registry, by digest."),
     "rebase": ("rebase", "Carry targets onto UBI."),
     "targets": ("targets", "List the targets and what they are locked to."),

@@ -7,18 +7,21 @@ upstream's text is kept. While it stays the same, the decision stands.
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from midstream.diagnostic import Diagnostic, Place, Rule, Severity
+from midstream.source import Span
 from midstream.upstream.lock import VERSION, UnreadableLock, read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from midstream.overlay.model import OverlayEdit
-    from midstream.source import Source, Span
+    from midstream.source import Source
+    from midstream.watching import Watched
 
 CHANGED = Rule(
     "MS220",
@@ -42,7 +45,16 @@ NEW_THERE = Rule(
 **The way out.** Look at it, and record the answer.
 """,
 )
-RULES = (CHANGED, NEW_THERE)
+EXPIRED = Rule(
+    "MS222",
+    "expired-decision",
+    """\
+**What it says.** An answer is about a text that upstream doesn't have any more.
+
+**The way out.** `midstream decide --target T --forget ID` takes it out of the lock.
+""",
+)
+RULES = (CHANGED, NEW_THERE, EXPIRED)
 
 NAME = "lock.json"
 
@@ -54,11 +66,30 @@ class Standing(Struct, frozen=True):
     fingerprint: str
 
 
+class Kind(StrEnum):
+    """What a person can say about a question."""
+
+    ACCEPT = "accept"  # the overlay's edit is right for the new text too
+    CARRY = "carry"  # upstream's new text comes along
+    DROP = "drop"  # it doesn't, and neither will it later while it stays the same
+
+
+class Given(Struct, frozen=True):
+    """An answer: what, about which text, why, by whom. `when` is upstream's date, not a clock's."""
+
+    answer: Kind
+    fingerprint: str
+    why: str
+    who: str
+    when: str
+
+
 class Decisions(Struct, frozen=True):
     """A target's lock.
 
     `edits` maps an edit's id to the fingerprint of the text that it changes, `review` a reviewed
-    place to that of what stands there. `result` is the SHA-256 of the result.
+    place to that of what stands there, `answers` the id of a question to what a person said.
+    `result` is the SHA-256 of the result.
     """
 
     target: str
@@ -66,6 +97,13 @@ class Decisions(Struct, frozen=True):
     result: str = ""
     edits: Mapping[str, str] = field(default_factory=dict)
     review: Mapping[str, str] = field(default_factory=dict)
+    answers: Mapping[str, Given] = field(default_factory=dict)
+
+    def with_answer(self, name: str, fingerprint: str, given: Given) -> Decisions:
+        """The lock with one more answer, about a text with this fingerprint."""
+        edits, review = dict(self.edits), dict(self.review)
+        (edits if name in edits else review)[name] = fingerprint
+        return replace(self, edits=edits, review=review, answers={**self.answers, name: given})
 
     def as_bytes(self) -> bytes:
         content = {
@@ -75,6 +113,16 @@ class Decisions(Struct, frozen=True):
             "result": self.result,
             "edits": dict(sorted(self.edits.items())),
             "review": dict(sorted(self.review.items())),
+            "answers": {
+                name: {
+                    "answer": str(given.answer),
+                    "fingerprint": given.fingerprint,
+                    "why": given.why,
+                    "who": given.who,
+                    "when": given.when,
+                }
+                for name, given in sorted(self.answers.items())
+            },
         }
         return f"{json.dumps(content, indent=1)}\n".encode()
 
@@ -89,12 +137,23 @@ def read_decisions(source: Source) -> Decisions:
             result=str(content["result"]),
             edits=_texts(content["edits"]),
             review=_texts(content["review"]),
+            answers={name: _given(each) for name, each in content.get("answers", {}).items()},
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UnreadableLock(
             f"can't use {source.name}: a value is missing or of another kind: {error}",
             help=f"git checkout -- {source.name}",
         ) from None
+
+
+def _given(content: Any) -> Given:
+    return Given(
+        answer=Kind(content["answer"]),
+        fingerprint=str(content["fingerprint"]),
+        why=str(content["why"]),
+        who=str(content["who"]),
+        when=str(content["when"]),
+    )
 
 
 def _texts(content: Any) -> dict[str, str]:
@@ -106,20 +165,23 @@ class Question(Struct, frozen=True):
 
     id: str
     finding: Diagnostic
+    fingerprint: str = ""
+    takes: tuple[Kind, ...] = (Kind.ACCEPT,)
 
 
 def open_questions(
     known: Decisions | None,
-    edits: Mapping[str, tuple[OverlayEdit, str, Span]],
-    review: Mapping[str, tuple[str, Span]],
+    edits: Mapping[str, Watched],
+    review: Mapping[str, Watched],
     dockerfile: Source,
 ) -> Iterator[Question]:
     """What isn't as it was when it was decided. Nothing is asked where there is no lock yet."""
     if known is None:
         return
     then = f"decided at {known.upstream.get('project')} {known.upstream.get('release')}"
-    for name, (edit, fingerprint, span) in edits.items():
-        if name in known.edits and known.edits[name] != fingerprint:
+    for name, each in edits.items():
+        edit = each.edit
+        if name in known.edits and known.edits[name] != each.fingerprint:
             yield Question(
                 name,
                 Diagnostic(
@@ -127,15 +189,18 @@ def open_questions(
                     severity=Severity.ERROR,
                     message=f"upstream changed what `{name}` is about",
                     source=dockerfile,
-                    span=span,
+                    span=each.span,
                     help=f"compare, mend the edit if it needs it, and run: "
-                    f"midstream decide --accept {name}",
+                    f"midstream decide --target {known.target} --accept {name} --why …",
                     context=then,
-                    also=Place(edit.place.source, edit.place.span, "the edit"),
+                    also=Place(edit.place.source, edit.place.span, "the edit") if edit else None,
                 ),
+                each.fingerprint,
             )
-    for label, (fingerprint, span) in review.items():
-        if known.review.get(label) != fingerprint:
+    texts = frozenset(known.review.values())
+    for label, each in review.items():
+        # The same text at another place was decided about already: it only moved.
+        if known.review.get(label) != each.fingerprint and each.fingerprint not in texts:
             new = "something new" if label not in known.review else "a change"
             yield Question(
                 label,
@@ -144,8 +209,29 @@ def open_questions(
                     severity=Severity.ERROR,
                     message=f"{new} at `{label}`, where the overlay wants to be asked",
                     source=dockerfile,
-                    span=span,
-                    help=f"look at it, and run: midstream decide --accept '{label}'",
+                    span=each.span,
+                    help=f"midstream decide --target {known.target} --carry '{label}' --why …, "
+                    "or --drop",
                     context=then,
                 ),
+                each.fingerprint,
+                (Kind.CARRY, Kind.DROP, Kind.ACCEPT),
+            )
+
+
+def expired(known: Decisions | None, labels: Iterable[str], source: Source) -> Iterator[Diagnostic]:
+    """A finding for each answer whose text is gone."""
+    if known is None:
+        return
+    there = frozenset(labels)
+    for name, given in known.answers.items():
+        if name not in there:
+            yield Diagnostic(
+                rule=EXPIRED,
+                severity=Severity.WARNING,
+                message=f"the answer about `{name}` ({given.answer}: {given.why}) is about a text "
+                "that upstream doesn't have any more",
+                source=source,
+                span=Span(0, 0),
+                help=f"midstream decide --target {known.target} --forget '{name}'",
             )

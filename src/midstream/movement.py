@@ -1,4 +1,4 @@
-"""What upstream changed between two texts of one Dockerfile, and what became of each change here."""
+"""What upstream changed between two texts of a Dockerfile, and what became of each change here."""
 
 from __future__ import annotations
 
@@ -115,10 +115,12 @@ def _in_stage(
         if tag == "equal":
             continue
         for first, second in _paired(earlier[i1:i2], later[j1:j2], before[i1:i2], after[j1:j2]):
-            if first and second and first.keyword == second.keyword:
-                if before[earlier.index(first)] == after[later.index(second)]:
-                    continue  # it only changed its place
-            yield _movement(old, new, label, first, second)
+            if not (first and second) or _says(old, first) != _says(new, second):
+                yield _movement(old, new, label, first, second)
+
+
+def _says(dockerfile: Dockerfile, instruction: Instruction) -> str:
+    return fingerprint.meaning(dockerfile, instruction)
 
 
 def _paired(
@@ -181,19 +183,26 @@ def _values(
 
 def answered(
     found: Iterable[Movement],
-    new_fates: Mapping[int, Entry],
-    old_fates: Mapping[int, Entry],
+    fates: Mapping[int, Entry],
+    was_built: frozenset[int],
     asked: Mapping[int, str],
 ) -> tuple[Change, ...]:
-    """What became of each movement. The fates are by the offset where an instruction starts;
-    `asked` maps such offsets to the question that is open about them."""
+    """What became of each movement.
+
+    `fates` are those of the new text, by the offset where an instruction starts; `was_built` the
+    offsets in the old text of what the shipped stage needed; `asked` maps offsets in the new text
+    to the question that is open there.
+    """
     changes = []
     for movement in found:
-        place = movement.new or movement.old
-        fates = new_fates if movement.new else old_fates
-        entry = fates.get(place.span.start) if place else None
-        question = asked.get(movement.new.span.start) if movement.new else None
-        changes.append(Change(movement, *_answer(movement, entry, question)))
+        if movement.new is not None:
+            at = movement.new.span.start
+            answer = _answer(movement, fates.get(at), asked.get(at))
+        elif movement.old is not None and movement.old.span.start not in was_built:
+            answer = (Answer.SET_ASIDE, "unreachable")
+        else:
+            answer = (Answer.TAKEN, "taken out")
+        changes.append(Change(movement, *answer))
     return tuple(changes)
 
 

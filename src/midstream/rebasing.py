@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from midstream import assembly, decisions, fingerprint, shipping, verification
+from midstream import assembly, decisions, shipping, verification, watching
 from midstream.assumptions import shelf as assumptions
 from midstream.assumptions.duplicate_user import users_at_end
 from midstream.assumptions.missing_tool import NOT_THERE, tools_at_end
@@ -23,10 +22,11 @@ from midstream.dockerfile.scan import parse
 from midstream.dockerfile.shell import doubts_as_findings
 from midstream.errors import Exit, MidstreamError, UsageError
 from midstream.ledger import Claim, Fate, write_ledger
+from midstream.movement import answered, movements
 from midstream.overlay.facts import read_facts
 from midstream.overlay.fragments import OVERLAYS
 from midstream.overlay.load import load_overlay
-from midstream.overlay.model import Drop, Effect, Replace
+from midstream.overlay.model import Effect
 from midstream.overlay.select import no_stage, select, ship_stage
 from midstream.overlay.tables import Tables, load_tables
 from midstream.overlay.template import render
@@ -46,10 +46,12 @@ if TYPE_CHECKING:
     from midstream.dockerfile.model import Dockerfile, Stage
     from midstream.edit import Edit
     from midstream.ledger import Ledger
+    from midstream.movement import Change
     from midstream.origin import Origin
     from midstream.overlay.fragments import Folder
     from midstream.overlay.model import Overlay
     from midstream.shipping import Shipping
+    from midstream.watching import Watched
 
 UNUSED_WAIVER = Rule(
     "MS525",
@@ -74,7 +76,8 @@ class CannotRebase(MidstreamError):
 class Rebased(Struct, frozen=True, dict=True):
     """All that one target's rebase gives. `result` is None where upstream's text can't be read.
 
-    `findings` are everything that was found, errors too; `questions` what a person has to answer.
+    `findings` are everything that was found, errors too; `questions` what a person has to answer;
+    `then` is the text that the last lock was made from.
     """
 
     overlay: Overlay
@@ -86,6 +89,8 @@ class Rebased(Struct, frozen=True, dict=True):
     findings: tuple[Diagnostic, ...]
     questions: tuple[Question, ...]
     sibling: Sibling
+    changes: tuple[Change, ...] = ()
+    then: Source | None = None
 
     @property
     def is_proved(self) -> bool:
@@ -101,12 +106,14 @@ class Rebased(Struct, frozen=True, dict=True):
 class Rebaser:
     """Rebases targets of one overlay tree, and remembers what several of them share.
 
-    `origin_of` gives upstream's text for a target; `cache` is where proofs are remembered.
+    `origin_of` gives upstream's text for a target; `cache` is where proofs are remembered;
+    `text_then` gives the upstream text that a lock was made from, where it is at hand.
     """
 
     folder: Folder
     origin_of: Callable[[str], Origin]
     cache: Path
+    text_then: Callable[[Decisions], Source | None] = lambda _lock: None
     _tables: dict[str, Tables] = field(default_factory=dict)
     _done: dict[str, Rebased] = field(default_factory=dict)
     _under_way: list[str] = field(default_factory=list)
@@ -155,7 +162,10 @@ class _Rebase:
         names = self._names(overlay, origin, dockerfile)
         shipped = self._ship(overlay, origin, dockerfile, names)
         subject, stage = self._subject(overlay, origin, dockerfile, shipped)
+        known = self.shared.known_decisions(overlay)
         wanted = self._overlay_edits(overlay, origin, subject, stage, names)
+        review = watching.reviewed(overlay, subject, stage)
+        watching.drop_as_decided(wanted, known, review)
         subject = self._without_dropped(replace(subject, claimed=wanted.claimed), stage, wanted)
         outcome = Outcome.merged(
             (conversions.convert_all(subject), assumptions.convert_all(subject))
@@ -183,11 +193,39 @@ class _Rebase:
         plan = plan_build(
             overlay, origin, shipped, proofs.graph, assembled.source.name, ledger.as_bytes()
         )
-        lock, questions = self._decided(overlay, origin, subject, stage, wanted, assembled)
+        lock, questions = self._decided(overlay, origin, subject, known, wanted, review, assembled)
+        then = self.shared.text_then(known) if known is not None else None
         return Rebased(
             overlay, origin, assembled, ledger, plan, lock, tuple(found), tuple(questions),
             self._as_sibling(overlay, origin, proofs),
+            self._changes(then, subject, stage, ledger, questions), then,
         )  # fmt: skip
+
+    def _changes(
+        self,
+        then: Source | None,
+        subject: Subject,
+        stage: Stage,
+        ledger: Ledger,
+        questions: list[Question],
+    ) -> tuple[Change, ...]:
+        """What upstream changed since the lock was made, each change with its answer."""
+        if then is None or then.text == subject.dockerfile.source.text:
+            return ()
+        old = parse(then)
+        graph = build_graph(old, subject.graph.scope.arguments, subject.graph.scope.inherited)
+        ship = ship_stage(old.stages, stage.label)
+        built = graph.closure(ship.index) if ship else frozenset()
+        was_built = frozenset(
+            each.span.start
+            for stage in old.stages
+            if stage.index in built
+            for each in stage.instructions
+        ) | frozenset(each.span.start for each in old.preamble)
+        source = subject.dockerfile.source
+        asked = {q.finding.span.start: q.id for q in questions if q.finding.source is source}
+        moved = movements(old, subject.dockerfile)
+        return answered(moved, ledger.by_start(), was_built, asked)
 
     # --- ship ---
 
@@ -337,15 +375,13 @@ class _Rebase:
         overlay: Overlay,
         origin: Origin,
         subject: Subject,
-        stage: Stage,
+        known: Decisions | None,
         wanted: Wanted,
+        review: Mapping[str, Watched],
         assembled: Assembled,
     ) -> tuple[Decisions, list[Question]]:
-        known = self.shared.known_decisions(overlay)
-        edits = _edit_fingerprints(overlay, subject, wanted)
-        review = _review_fingerprints(overlay, subject, stage)
+        edits = watching.edited(overlay, subject, wanted)
         asked = decisions.open_questions(known, edits, review, origin.dockerfile)
-        recorded = {name: text for name, (_, text, _) in edits.items()}
         lock = decisions.Decisions(
             target=self.target,
             upstream={
@@ -356,9 +392,14 @@ class _Rebase:
                 "blob": origin.blob,
             },
             result=hashlib.sha256(assembled.source.data).hexdigest(),
-            edits=recorded,
-            review={label: text for label, (text, _) in review.items()},
+            edits={name: each.fingerprint for name, each in edits.items()},
+            review={name: each.fingerprint for name, each in review.items()},
+            answers=known.answers if known else {},
         )
+        if known is not None:
+            path = f"{overlay.folder}/{decisions.NAME}"
+            lines = Source(path, known.as_bytes().decode())
+            wanted.found += decisions.expired(known, [*edits, *review], lines)
         return lock, list(asked)
 
     def _as_sibling(self, overlay: Overlay, origin: Origin, proofs: _Proofs) -> Sibling:
@@ -534,55 +575,6 @@ def _claims(wanted: Wanted, defaults: list[Edit], dockerfile: Dockerfile) -> lis
         if edit.span in instruction.span
     ]
     return made + given
-
-
-def _edit_fingerprints(
-    overlay: Overlay, subject: Subject, wanted: Wanted
-) -> dict[str, tuple[Any, str, Any]]:
-    """By edit: the edit, the fingerprint of all that it replaces or drops, and where that is."""
-    found = {}
-    for edit in overlay.edits:
-        if not isinstance(edit.verb, Replace | Drop):
-            continue
-        touched = [touch.instruction for touch in wanted.touches if touch.id == edit.id]
-        if touched:
-            texts = (_with_scripts(subject, each) for each in touched)
-            found[edit.id] = (edit, fingerprint.of_all(texts), touched[0].keyword_span)
-    return found
-
-
-def _with_scripts(subject: Subject, instruction: Any) -> str:
-    """An instruction's meaning with that of the scripts that it calls."""
-    from midstream.assumptions.script_with_apt import find_script
-    from midstream.dockerfile.shell import called_scripts
-
-    texts = [fingerprint.meaning(subject.dockerfile, instruction)]
-    for word in called_scripts(subject.script(instruction)):
-        source = find_script(subject, word.value)
-        texts += [source.text] if source else []
-    return "\0".join(texts)
-
-
-def _review_fingerprints(
-    overlay: Overlay, subject: Subject, stage: Stage
-) -> dict[str, tuple[str, Any]]:
-    """By place: the fingerprint of what a `review:` looks at there, and its span."""
-    found: dict[str, tuple[str, Any]] = {}
-    for review in overlay.review:
-        for match in select(subject, stage, review.at):
-            text = fingerprint.meaning(subject.dockerfile, match.instruction)
-            key = _reviewed(match.stage, match.instruction, text)
-            found[key] = (fingerprint.of_text(text), match.instruction.keyword_span)
-    return found
-
-
-def _reviewed(stage: Stage | None, instruction: Any, text: str) -> str:
-    """What people call a reviewed place: `final / ENV HF_HOME`."""
-    label = stage.label if stage else "@global"
-    body = text.split("\n")[-1]
-    names = re.findall(r"(?:^|\s)([A-Za-z_]\w*)=", body) if instruction.keyword == "ENV" else []
-    said = " ".join(names) if names else body[:60]
-    return f"{label} / {instruction.keyword} {said}".rstrip()
 
 
 def _image(overlay: Overlay, origin: Origin) -> str:

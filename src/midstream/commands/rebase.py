@@ -11,20 +11,18 @@ from msgspec.structs import replace
 
 from midstream import decisions, report
 from midstream.adapters import files
-from midstream.adapters.blobs import blob_id
+from midstream.commands import upstreams
 from midstream.commands import workspace as at
 from midstream.errors import Exit, UsageError
-from midstream.origin import Origin, origin_of
+from midstream.movement import Answer, summary
 from midstream.overlay.load import targets as overlaid
-from midstream.rebasing import Rebaser
 from midstream.source import Source
 
 if TYPE_CHECKING:
     from midstream.cli import Workspace
+    from midstream.commands.upstreams import Origins
     from midstream.decisions import Decisions
     from midstream.rebasing import Rebased
-    from midstream.upstream.lock import Lock
-    from midstream.upstream.snapshot import Snapshot
 
 
 @click.command("rebase")
@@ -66,9 +64,8 @@ def command(
         )
     if (dockerfile or stdout) and (every or len(targets) != 1):
         raise UsageError("--dockerfile and --stdout take exactly one --target")
-    origins = _Origins(workspace, release, dockerfile)
+    rebaser, origins = upstreams.rebaser(workspace, release, dockerfile)
     wanted = _wanted(workspace, targets, origins, every=every)
-    rebaser = Rebaser(at.tree(workspace), origins, files.cache_root())
     done = [rebaser.rebase(target) for target in wanted]
     if workspace.json:
         report.document("rebase", {"targets": [_as_json(each) for each in done]})
@@ -92,57 +89,8 @@ def command(
     return Exit.worst(finish(rebased) for rebased in done)
 
 
-class _Origins:
-    """Upstream's text for each target, from the lock, another release, or a file."""
-
-    def __init__(self, workspace: Workspace, release: str | None, dockerfile: Path | None) -> None:
-        self.workspace = workspace
-        self.release = release
-        self.dockerfile = dockerfile
-        self._snapshots: dict[str, Snapshot] = {}
-
-    def __call__(self, target: str) -> Origin:
-        project = self._project(target)
-        if self.dockerfile is not None:
-            data = files.read(self.dockerfile)
-            source = Source.from_bytes(self.dockerfile.name, data)
-            return Origin(project, None, "", "", blob_id(data), source)
-        return origin_of(at.project(self.workspace, project), self.snapshot(project), target)
-
-    def snapshot(self, name: str) -> Snapshot:
-        if name not in self._snapshots:
-            project = at.project(self.workspace, name)
-            tracker = at.tracker(project)
-            if self.release is not None:
-                self._snapshots[name] = tracker.release(self.release)
-            else:
-                self._snapshots[name] = tracker.locked(_lock(self.workspace, name))
-        return self._snapshots[name]
-
-    def _project(self, target: str) -> str:
-        found = [p.name for p in at.projects(self.workspace) if target in p.dockerfiles]
-        if not found:
-            known = [t for p in at.projects(self.workspace) for t in p.dockerfiles]
-            raise UsageError(f"no target `{target}`", help=f"known: {', '.join(known)}")
-        return found[0]
-
-    def has(self, target: str) -> bool:
-        """Whether the release has a Dockerfile for a target."""
-        project = at.project(self.workspace, self._project(target))
-        return project.path_of(target, self.snapshot(project.name).lock.files) is not None
-
-
-def _lock(workspace: Workspace, name: str) -> Lock:
-    lock = at.lock(workspace, name)
-    if lock is None:
-        raise UsageError(
-            f"`{name}` was never tracked", help="run: midstream track, or name a --release"
-        )
-    return lock
-
-
 def _wanted(
-    workspace: Workspace, targets: tuple[str, ...], origins: _Origins, *, every: bool
+    workspace: Workspace, targets: tuple[str, ...], origins: Origins, *, every: bool
 ) -> tuple[str, ...]:
     if every == bool(targets):
         raise UsageError("name targets with --target, or take all with --all")
@@ -224,12 +172,29 @@ def _show_difference(workspace: Workspace, rebased: Rebased) -> None:
 def _show(rebased: Rebased) -> None:
     report.show_findings([*rebased.findings, *(each.finding for each in rebased.questions)])
     report.note(f"{rebased.overlay.target}: {rebased.ledger.summary()}")
+    if rebased.changes:
+        _show_changes(rebased)
     if not rebased.is_proved:
         errors = sum(found.is_error for found in rebased.findings)
         asked = len(rebased.questions)
         report.note(
             f"{rebased.overlay.target}: nothing was written: {errors} errors, {asked} questions"
         )
+
+
+def _show_changes(rebased: Rebased) -> None:
+    """What upstream changed since the last rebase: facts and questions one by one, the rest
+    counted, or listed with `--verbose` of the whole program."""
+    report.note(f"{rebased.overlay.target}: {summary(rebased.changes)}")
+    for change in rebased.changes:
+        movement = change.movement
+        if change.answer in (Answer.FACT, Answer.ASKED):
+            place = movement.new or movement.old
+            line = place.first_line if place else 0
+            report.note(
+                f"  {change.answer:10}  {movement.stage} / {movement.keyword}, line {line}: "
+                f"{movement.what}"
+            )
 
 
 def _as_json(rebased: Rebased) -> dict[str, object]:
@@ -240,6 +205,16 @@ def _as_json(rebased: Rebased) -> dict[str, object]:
         "sha256": rebased.decisions.result,
         "proved": rebased.is_proved,
         "counts": {str(fate): n for fate, n in rebased.ledger.counts().items()},
+        "changes": [
+            {
+                "stage": each.movement.stage,
+                "keyword": each.movement.keyword,
+                "what": each.movement.what,
+                "answer": str(each.answer),
+                "by": each.by,
+            }
+            for each in rebased.changes
+        ],
         "questions": [each.id for each in rebased.questions],
         "findings": [
             report.finding_as_json(each)

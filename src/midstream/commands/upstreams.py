@@ -1,0 +1,98 @@
+"""Upstream's text for the commands that rebase: from the lock, another release, or a file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from midstream.adapters import files
+from midstream.adapters.blobs import blob_id
+from midstream.commands import workspace as at
+from midstream.errors import MidstreamError, UsageError
+from midstream.origin import Origin, origin_of
+from midstream.rebasing import Rebaser
+from midstream.source import Source
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from midstream.cli import Workspace
+    from midstream.decisions import Decisions
+    from midstream.upstream.lock import Lock
+    from midstream.upstream.snapshot import Snapshot
+
+
+def rebaser(
+    workspace: Workspace, release: str | None = None, dockerfile: Path | None = None
+) -> tuple[Rebaser, Origins]:
+    """What rebases the targets of a tree, and where it takes upstream's text from."""
+    origins = Origins(workspace, release, dockerfile)
+    made = Rebaser(at.tree(workspace), origins, files.cache_root(), origins.text_then)
+    return made, origins
+
+
+class Origins:
+    """Upstream's text for each target, from the lock, another release, or a file."""
+
+    def __init__(self, workspace: Workspace, release: str | None, dockerfile: Path | None) -> None:
+        self.workspace = workspace
+        self.release = release
+        self.dockerfile = dockerfile
+        self._snapshots: dict[str, Snapshot] = {}
+
+    def __call__(self, target: str) -> Origin:
+        project = self._project(target)
+        if self.dockerfile is not None:
+            data = files.read(self.dockerfile)
+            source = Source.from_bytes(self.dockerfile.name, data)
+            return Origin(project, None, "", "", blob_id(data), source)
+        return origin_of(at.project(self.workspace, project), self.snapshot(project), target)
+
+    def snapshot(self, name: str) -> Snapshot:
+        if name not in self._snapshots:
+            project = at.project(self.workspace, name)
+            tracker = at.tracker(project)
+            if self.release is not None:
+                self._snapshots[name] = tracker.release(self.release)
+            else:
+                self._snapshots[name] = tracker.locked(_lock(self.workspace, name))
+        return self._snapshots[name]
+
+    def _project(self, target: str) -> str:
+        found = [p.name for p in at.projects(self.workspace) if target in p.dockerfiles]
+        if not found:
+            known = [t for p in at.projects(self.workspace) for t in p.dockerfiles]
+            raise UsageError(f"no target `{target}`", help=f"known: {', '.join(known)}")
+        return found[0]
+
+    def has(self, target: str) -> bool:
+        """Whether the release has a Dockerfile for a target."""
+        project = at.project(self.workspace, self._project(target))
+        return project.path_of(target, self.snapshot(project.name).lock.files) is not None
+
+    def text_then(self, lock: Decisions) -> Source | None:
+        """The Dockerfile that a lock was made from: by its blob, or from its release again.
+
+        None where it can't be had; then the report lacks what changed, and nothing else.
+        """
+        blob, path = lock.upstream.get("blob"), lock.upstream.get("path")
+        name, release = lock.upstream.get("project"), lock.upstream.get("release")
+        if not (blob and path and name and release) or self.dockerfile is not None:
+            return None
+        tracker = at.tracker(at.project(self.workspace, name))
+        try:
+            if tracker.blobs.missing([blob]):
+                tracker.release(release)
+            return Source.from_bytes(path, tracker.blobs.get(blob))
+        except MidstreamError:
+            return None
+
+    return None
+
+
+def _lock(workspace: Workspace, name: str) -> Lock:
+    lock = at.lock(workspace, name)
+    if lock is None:
+        raise UsageError(
+            f"`{name}` was never tracked", help="run: midstream track, or name a --release"
+        )
+    return lock

@@ -1,0 +1,98 @@
+"""What an overlay keeps an eye on in upstream's text: what it replaces, and what it reviews."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from midstream import fingerprint
+from midstream.assumptions.script_with_apt import find_script
+from midstream.dockerfile.shell import called_scripts
+from midstream.edit import Edit
+from midstream.overlay.model import Drop, Effect, Replace
+from midstream.overlay.select import select
+from midstream.overlay.verbs import Touch
+from midstream.ubi.tables import without_tag
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from midstream.decisions import Decisions
+    from midstream.dockerfile.model import Instruction, Stage
+    from midstream.overlay.model import Overlay, OverlayEdit
+    from midstream.overlay.verbs import Wanted
+    from midstream.source import Span
+    from midstream.ubi.subject import Subject
+
+DECISION = "decision"
+
+
+class Watched(Struct, frozen=True):
+    """A text that was, or will be, decided about. `edit` is what replaces it, if anything does."""
+
+    fingerprint: str
+    span: Span
+    instruction: Instruction
+    edit: OverlayEdit | None = None
+
+
+def edited(overlay: Overlay, subject: Subject, wanted: Wanted) -> dict[str, Watched]:
+    """By the id of each edit that replaces or drops: all that it does away with."""
+    found = {}
+    for edit in overlay.edits:
+        if not isinstance(edit.verb, Replace | Drop):
+            continue
+        touched = [touch.instruction for touch in wanted.touches if touch.id == edit.id]
+        if touched:
+            mark = fingerprint.of_all(_with_scripts(subject, each) for each in touched)
+            found[edit.id] = Watched(mark, touched[0].keyword_span, touched[0], edit)
+    return found
+
+
+def _with_scripts(subject: Subject, instruction: Instruction) -> str:
+    """An instruction's meaning with that of the scripts that it calls."""
+    texts = [fingerprint.meaning(subject.dockerfile, instruction)]
+    for word in called_scripts(subject.script(instruction)):
+        source = find_script(subject, word.value)
+        texts += [source.text] if source else []
+    return "\0".join(texts)
+
+
+def reviewed(overlay: Overlay, subject: Subject, stage: Stage) -> dict[str, Watched]:
+    """By what people call it: what a `review:` looks at, and the repository of each base."""
+    found: dict[str, Watched] = {}
+    for review in overlay.review:
+        for match in select(subject, stage, review.at):
+            text = fingerprint.meaning(subject.dockerfile, match.instruction)
+            name = _name(match.stage, match.instruction, text)
+            mark = fingerprint.of_text(text)
+            found[name] = Watched(mark, match.instruction.keyword_span, match.instruction)
+    for each in subject.live_stages:
+        base = subject.graph.base(each.index)
+        if base.image in (None, "scratch") or base.image in subject.siblings:
+            continue
+        repository = without_tag(base.image or "")
+        mark = fingerprint.of_text(repository)
+        found[f"{each.label} / FROM"] = Watched(mark, base.span, each.origin)
+    return found
+
+
+def _name(stage: Stage | None, instruction: Instruction, text: str) -> str:
+    """`final / ENV HF_HOME`."""
+    label = stage.label if stage else "@global"
+    body = text.split("\n")[-1]
+    names = re.findall(r"(?:^|\s)([A-Za-z_]\w*)=", body) if instruction.keyword == "ENV" else []
+    said = " ".join(names) if names else body[:60]
+    return f"{label} / {instruction.keyword} {said}".rstrip()
+
+
+def drop_as_decided(wanted: Wanted, known: Decisions | None, review: Mapping[str, Watched]) -> None:
+    """Take out what a person decided to drop, while it says what it said then."""
+    for name, given in (known.answers if known else {}).items():
+        found = review.get(name)
+        if given.answer == "drop" and found is not None and found.fingerprint == given.fingerprint:
+            wanted.edits.append(Edit(found.instruction.span, "", DECISION, given.why))
+            touch = Touch(found.instruction, Effect.DROPPED, DECISION, given.why)
+            wanted.touches.append(touch)
