@@ -174,8 +174,13 @@ def open_questions(
     edits: Mapping[str, Watched],
     review: Mapping[str, Watched],
     dockerfile: Source,
+    *,
+    same_text: bool,
 ) -> Iterator[Question]:
-    """What isn't as it was when it was decided. Nothing is asked where there is no lock yet."""
+    """What isn't as it was when it was decided. Nothing is asked where there is no lock yet.
+
+    `same_text` says that the lock was made from this very text.
+    """
     if known is None:
         return
     then = f"decided at {known.upstream.get('project')} {known.upstream.get('release')}"
@@ -191,7 +196,7 @@ def open_questions(
                     source=dockerfile,
                     span=each.span,
                     help=f"compare, mend the edit if it needs it, and run: "
-                    f"midstream decide --target {known.target} --accept {name} --why …",
+                    f"midstream decide --target {known.target} {name} --accept --why …",
                     context=then,
                     also=Place(edit.place.source, edit.place.span, "the edit") if edit else None,
                 ),
@@ -199,6 +204,8 @@ def open_questions(
             )
     texts = frozenset(known.review.values())
     for label, each in review.items():
+        if same_text and label not in known.review:
+            continue  # the overlay's own `review:` reaches further now; upstream didn't move
         # The same text at another place was decided about already: it only moved.
         if known.review.get(label) != each.fingerprint and each.fingerprint not in texts:
             new = "something new" if label not in known.review else "a change"
@@ -210,12 +217,12 @@ def open_questions(
                     message=f"{new} at `{label}`, where the overlay wants to be asked",
                     source=dockerfile,
                     span=each.span,
-                    help=f"midstream decide --target {known.target} --carry '{label}' --why …, "
-                    "or --drop",
+                    help=f"midstream decide --target {known.target} '{label}' "
+                    f"{'--carry or --drop' if each.may_be_dropped else '--accept'} --why …",
                     context=then,
                 ),
                 each.fingerprint,
-                (Kind.CARRY, Kind.DROP, Kind.ACCEPT),
+                (Kind.CARRY, Kind.DROP) if each.may_be_dropped else (Kind.ACCEPT,),
             )
 
 

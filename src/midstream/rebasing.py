@@ -183,11 +183,11 @@ class _Rebase:
         )  # fmt: skip
         proofs = self._verify(overlay, origin, subject, stage, assembled, shipped)
         self._same_again(overlay, origin, subject, stage, names, wanted)
-        answered = [
+        answered_for = [
             *wanted.found, *outcome.diagnostics, *shipped.found,
             *shipping.lost_arguments(overlay, lost), *_doubts(subject),
         ]  # fmt: skip
-        found = _waived(overlay, subject, stage, _without_echoes(answered, proofs.findings))
+        found = _waived(overlay, subject, stage, _without_echoes(dockerfile, answered_for, proofs.findings))
         claims = _claims(wanted, defaults, dockerfile)
         ledger = write_ledger(dockerfile, subject.live, claims, [*converted, *moved], found)
         plan = plan_build(
@@ -234,7 +234,7 @@ class _Rebase:
         names: dict[str, Any] = {
             "target": self.target,
             "platform": overlay.platform.text,
-            "release": origin.release or "",
+            "release": origin.release or "unreleased",
             "python": overlay.python,
             "upstream": _Upstream(origin, dockerfile),
             "facts": read_facts(overlay.facts, dockerfile, origin.file),
@@ -381,7 +381,13 @@ class _Rebase:
         assembled: Assembled,
     ) -> tuple[Decisions, list[Question]]:
         edits = watching.edited(overlay, subject, wanted)
-        asked = decisions.open_questions(known, edits, review, origin.dockerfile)
+        asked = decisions.open_questions(
+            known,
+            edits,
+            review,
+            origin.dockerfile,
+            same_text=known is not None and known.upstream.get("blob") == origin.blob,
+        )
         lock = decisions.Decisions(
             target=self.target,
             upstream={
@@ -519,13 +525,25 @@ def _doubts(subject: Subject) -> list[Diagnostic]:
     return found
 
 
-def _without_echoes(first: list[Diagnostic], second: list[Diagnostic]) -> list[Diagnostic]:
-    """Both lists, without what the second says about a line that the first has an error on, and
-    without programs that are missing because their install could not be converted."""
-    if any(found.is_error and found.rule.code.startswith("MS20") for found in first):
-        second = [found for found in second if found.rule is not NOT_THERE]
-    lines = {(id(f.source), f.source.position(f.span.start).line) for f in first if f.is_error}
-    fresh = [f for f in second if (id(f.source), f.source.position(f.span.start).line) not in lines]
+def _without_echoes(
+    dockerfile: Dockerfile, first: list[Diagnostic], second: list[Diagnostic]
+) -> list[Diagnostic]:
+    """Both lists, without what the second only says because of the first: Debian's words in an
+    instruction that could not be converted, and programs whose install could not."""
+    unconverted = [f for f in first if f.is_error and f.rule.code.startswith("MS20")]
+    if not unconverted:
+        return [*first, *second]
+    spans = [
+        each.span
+        for each in dockerfile.instructions
+        if any(f.source is dockerfile.source and f.span in each.span for f in unconverted)
+    ]
+    fresh = [
+        f
+        for f in second
+        if f.rule is not NOT_THERE
+        and not (f.source is dockerfile.source and any(f.span in span for span in spans))
+    ]
     return [*first, *fresh]
 
 

@@ -37,6 +37,11 @@ class Watched(Struct, frozen=True):
     instruction: Instruction
     edit: OverlayEdit | None = None
 
+    @property
+    def may_be_dropped(self) -> bool:
+        """Whether the instruction can be left out by an answer alone."""
+        return self.edit is None and self.instruction.keyword != "FROM"
+
 
 def edited(overlay: Overlay, subject: Subject, wanted: Wanted) -> dict[str, Watched]:
     """By the id of each edit that replaces or drops: all that it does away with."""
@@ -68,6 +73,7 @@ def reviewed(overlay: Overlay, subject: Subject, stage: Stage) -> dict[str, Watc
             text = fingerprint.meaning(subject.dockerfile, match.instruction)
             name = _name(match.stage, match.instruction, text)
             mark = fingerprint.of_text(text)
+            name = _free(name, found)
             found[name] = Watched(mark, match.instruction.keyword_span, match.instruction)
     for each in subject.live_stages:
         base = subject.graph.base(each.index)
@@ -79,11 +85,24 @@ def reviewed(overlay: Overlay, subject: Subject, stage: Stage) -> dict[str, Watc
     return found
 
 
+def _free(name: str, taken: Mapping[str, Watched]) -> str:
+    """The name, with a number behind it where it is taken."""
+    number = 1
+    free = name
+    while free in taken:
+        number += 1
+        free = f"{name} #{number}"
+    return free
+
+
 def _name(stage: Stage | None, instruction: Instruction, text: str) -> str:
     """`final / ENV HF_HOME`."""
     label = stage.label if stage else "@global"
     body = text.split("\n")[-1]
-    names = re.findall(r"(?:^|\s)([A-Za-z_]\w*)=", body) if instruction.keyword == "ENV" else []
+    if instruction.keyword in ("CMD", "ENTRYPOINT", "SHELL", "STOPSIGNAL", "USER", "WORKDIR"):
+        return f"{label} / {instruction.keyword}"  # the last one counts, so the kind is its name
+    keyed = instruction.keyword in ("ARG", "ENV", "LABEL")
+    names = re.findall(r"(?:^|\s)([A-Za-z_]\w*)=", body) if keyed else []
     said = " ".join(names) if names else body[:60]
     return f"{label} / {instruction.keyword} {said}".rstrip()
 

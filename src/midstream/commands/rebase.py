@@ -64,7 +64,9 @@ def command(
         )
     if (dockerfile or stdout) and (every or len(targets) != 1):
         raise UsageError("--dockerfile and --stdout take exactly one --target")
-    rebaser, origins = upstreams.rebaser(workspace, release, dockerfile)
+    rebaser, origins = upstreams.rebaser(
+        workspace, release, (targets[0], dockerfile) if dockerfile else None
+    )
     wanted = _wanted(workspace, targets, origins, every=every)
     done = [rebaser.rebase(target) for target in wanted]
     if workspace.json:

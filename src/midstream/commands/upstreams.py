@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 
 def rebaser(
-    workspace: Workspace, release: str | None = None, dockerfile: Path | None = None
+    workspace: Workspace,
+    release: str | None = None,
+    dockerfile: tuple[str, Path] | None = None,
 ) -> tuple[Rebaser, Origins]:
     """What rebases the targets of a tree, and where it takes upstream's text from."""
     origins = Origins(workspace, release, dockerfile)
@@ -33,19 +35,30 @@ def rebaser(
 class Origins:
     """Upstream's text for each target, from the lock, another release, or a file."""
 
-    def __init__(self, workspace: Workspace, release: str | None, dockerfile: Path | None) -> None:
+    def __init__(
+        self, workspace: Workspace, release: str | None, dockerfile: tuple[str, Path] | None
+    ) -> None:
         self.workspace = workspace
         self.release = release
-        self.dockerfile = dockerfile
+        self.dockerfile = dockerfile  # of one target; what that is built on stays as locked
         self._snapshots: dict[str, Snapshot] = {}
 
     def __call__(self, target: str) -> Origin:
         project = self._project(target)
-        if self.dockerfile is not None:
-            data = files.read(self.dockerfile)
-            source = Source.from_bytes(self.dockerfile.name, data)
-            return Origin(project, None, "", "", blob_id(data), source)
+        if self.dockerfile is not None and self.dockerfile[0] == target:
+            path = self.dockerfile[1]
+            data = files.read(path)
+            return self._on_disk(project, Source.from_bytes(path.name, data))
         return origin_of(at.project(self.workspace, project), self.snapshot(project), target)
+
+    def _on_disk(self, project: str, source: Source) -> Origin:
+        """A text in upstream's place, with the locked release around it if there is one."""
+        if at.lock(self.workspace, project) is None and self.release is None:
+            return Origin(project, None, "", "", blob_id(source.data), source)
+        snapshot = self.snapshot(project)
+        lock = snapshot.lock
+        blob = blob_id(source.data)
+        return Origin(project, lock.release, lock.commit, lock.date, blob, source, snapshot)
 
     def snapshot(self, name: str) -> Snapshot:
         if name not in self._snapshots:
@@ -76,7 +89,7 @@ class Origins:
         """
         blob, path = lock.upstream.get("blob"), lock.upstream.get("path")
         name, release = lock.upstream.get("project"), lock.upstream.get("release")
-        if not (blob and path and name and release) or self.dockerfile is not None:
+        if not (blob and path and name and release):
             return None
         tracker = at.tracker(at.project(self.workspace, name))
         try:
@@ -85,8 +98,6 @@ class Origins:
             return Source.from_bytes(path, tracker.blobs.get(blob))
         except MidstreamError:
             return None
-
-    return None
 
 
 def _lock(workspace: Workspace, name: str) -> Lock:
