@@ -187,7 +187,9 @@ class _Rebase:
             *wanted.found, *outcome.diagnostics, *shipped.found,
             *shipping.lost_arguments(overlay, lost), *_doubts(subject),
         ]  # fmt: skip
-        found = _waived(overlay, subject, stage, _without_echoes(dockerfile, answered_for, proofs.findings))
+        found = _waived(
+            overlay, subject, stage, _without_echoes(dockerfile, answered_for, proofs.findings)
+        )
         claims = _claims(wanted, defaults, dockerfile)
         ledger = write_ledger(dockerfile, subject.live, claims, [*converted, *moved], found)
         plan = plan_build(

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from midstream.ubi.subject import Subject
 
 DECISION = "decision"
+_KEYED = frozenset(("ARG", "ENV", "LABEL"))
 
 
 class Watched(Struct, frozen=True):
@@ -72,7 +73,8 @@ def reviewed(overlay: Overlay, subject: Subject, stage: Stage) -> dict[str, Watc
         for match in select(subject, stage, review.at):
             text = fingerprint.meaning(subject.dockerfile, match.instruction)
             name = _name(match.stage, match.instruction, text)
-            mark = fingerprint.of_text(text)
+            # Of an ENV only a new name asks: a value that moves is taken, and reported.
+            mark = fingerprint.of_text(name if match.instruction.keyword in _KEYED else text)
             name = _free(name, found)
             found[name] = Watched(mark, match.instruction.keyword_span, match.instruction)
     for each in subject.live_stages:
@@ -101,7 +103,7 @@ def _name(stage: Stage | None, instruction: Instruction, text: str) -> str:
     body = text.split("\n")[-1]
     if instruction.keyword in ("CMD", "ENTRYPOINT", "SHELL", "STOPSIGNAL", "USER", "WORKDIR"):
         return f"{label} / {instruction.keyword}"  # the last one counts, so the kind is its name
-    keyed = instruction.keyword in ("ARG", "ENV", "LABEL")
+    keyed = instruction.keyword in _KEYED
     names = re.findall(r"(?:^|\s)([A-Za-z_]\w*)=", body) if keyed else []
     said = " ".join(names) if names else body[:60]
     return f"{label} / {instruction.keyword} {said}".rstrip()
