@@ -14,7 +14,7 @@ from midstream.dockerfile.scan import parse
 from midstream.dockerfile.shell import plain_text, read_script
 from midstream.edit import apply_edits
 from midstream.source import Source, Span
-from midstream.ubi.subject import Subject
+from midstream.ubi.subject import Sibling, Subject
 from midstream.ubi.tables import (
     ImageTable,
     PackageTable,
@@ -57,8 +57,10 @@ def subject(
     repositories: tuple[str, ...] = EVERY_REPOSITORY,
     arguments: Mapping[str, str] | None = None,
     claimed: tuple[Span, ...] = (),
+    live: frozenset[int] | None = None,
+    siblings: Mapping[str, Sibling] | None = None,
 ) -> Subject:
-    """All stages live."""
+    """All stages are live unless said otherwise."""
     dockerfile = parse(Source("Dockerfile", text))
     platform_table, packages, images = tables(platform)
     return Subject(
@@ -67,9 +69,10 @@ def subject(
         platform=platform_table,
         packages=packages,
         images=images,
-        live=frozenset(stage.index for stage in dockerfile.stages),
+        live=frozenset(s.index for s in dockerfile.stages) if live is None else live,
         claimed=claimed,
         repositories=repositories,
+        siblings=siblings or {},
     )
 
 

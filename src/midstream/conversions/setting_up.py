@@ -35,7 +35,18 @@ def set_up(work: Work, command: Command, repositories: list[Repository]) -> str 
         commands = [_as_root(text) for text in commands]
     if _always_runs(work, command):
         work.enabled.update(each.name for each in repositories)
-    return "".join(f"{quote(text, command.quoting)}{joint}" for text in commands)
+    return "".join(f"{_quoted(work, command, text)}{joint}" for text in commands)
+
+
+_IN_HEREDOC = re.compile(r"([$`\\])")
+
+
+def _quoted(work: Work, command: Command, text: str) -> str:
+    """`bash <<EOF` with a bare delimiter is filled in by the outer shell before bash reads it."""
+    fed = any(block.kind.endswith(" heredoc") for block in command.blocks)
+    if fed and any(each.expand for each in work.instruction.heredocs):
+        text = _IN_HEREDOC.sub(r"\\\1", text)
+    return quote(text, command.quoting)
 
 
 def _commands(work: Work, repositories: list[Repository]) -> list[str]:

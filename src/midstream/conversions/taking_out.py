@@ -70,8 +70,7 @@ def take_out(
         run = _run(statements, statements.by_span[span], outer)
         done.update(each.span for each in run)
         cut, text = _cut(dockerfile, statements, run)
-        if not text:
-            cut, text = _with_comments(dockerfile, instruction, cut)
+        cut, text = _with_comments(dockerfile, instruction, cut, text)
         edits.append(Edit(cut, text, rule, why))
     return edits
 
@@ -156,12 +155,14 @@ def _behind_what_stays(dockerfile: Dockerfile, at: int) -> int:
 _COMMENT_LINE = re.compile(r"(?<=\n)[ \t]*#[^\n]*\n")
 
 
-def _with_comments(dockerfile: Dockerfile, instruction: Instruction, cut: Span) -> tuple[Span, str]:
-    """What to put in place of a cut so that the comment lines in it stay."""
+def _with_comments(
+    dockerfile: Dockerfile, instruction: Instruction, cut: Span, new: str
+) -> tuple[Span, str]:
+    """What to put in place of a cut, besides `new`, so that the comment lines in it stay."""
     text = dockerfile.source.text
     comments = _COMMENT_LINE.findall(text[cut.start : cut.end])
     if not comments:
-        return cut, ""
+        return cut, new
     inside = text[cut.start : cut.end]
     line_start = text.rfind("\n", 0, cut.start) + 1
     ending = inside[: inside.index("\n") + 1].rstrip("\r\n").rstrip()
@@ -170,6 +171,9 @@ def _with_comments(dockerfile: Dockerfile, instruction: Instruction, cut: Span) 
     blank = "" if text[cut.start - 1] in " \t" else " "
     joint = f"{blank}{dockerfile.escape}{newline}" if goes_on else newline
     kept = "".join(comments)
+    if new:  # `:` stands behind them
+        before = joint if text[line_start : cut.start].strip() else ""
+        return cut, before + (kept if before else kept.lstrip(" \t")) + new
     if not text[cut.end : instruction.arguments.end].strip():
         # Nothing follows: the comments come to stand behind the instruction.
         return cut, newline + kept.rstrip("\r\n")

@@ -127,13 +127,17 @@ class Work:
     def _without_nothing(self, edits: list[Edit]) -> list[Edit]:
         """A RUN of which only `:` would be left goes as a whole."""
         whole = self.instruction
-        if len(edits) != 1 or edits[0].text not in (":", "true") or whole.heredocs:
+        if len(edits) != 1 or whole.heredocs or whole.keyword != "RUN":
+            return edits
+        comments, _, last = edits[0].text.rpartition("\n")
+        if last.strip() not in (":", "true"):
             return edits
         only = self.script.commands[0].core if whole.json is not None else whole.arguments
         left = self.text[only.start : edits[0].span.start] + self.text[edits[0].span.end : only.end]
-        if left.strip() or whole.keyword != "RUN":
+        if left.strip():
             return edits
-        return [Edit(whole.span, "", edits[0].rule, edits[0].why)]
+        kept = [f"{line}\n" for line in comments.split("\n") if line.lstrip().startswith("#")]
+        return [Edit(whole.span, "".join(kept), edits[0].rule, edits[0].why)]
 
 
 def _clash(first: Edit, second: Edit) -> bool:
