@@ -352,8 +352,8 @@ class _Rebase:
         view = View(proved, ship, declared_upstream=declared)
         found += verification.settled(proved)
         found += verification.examined(view)
-        changed = verification.changed_runs(result, assembled)
-        found += verification.shell_holds(result, changed, self.shared.cache)
+        asked = [*verification.changed_runs(result, assembled), *verification.unclear_runs(proved)]
+        found += verification.shell_holds(result, dict.fromkeys(asked), self.shared.cache)
         return _Proofs(list(verification.at_origin(found, assembled, origin)), graph, view)
 
     def _same_again(

@@ -40,11 +40,13 @@ BROKEN_SHELL = Rule(
     "MS261",
     "broken-shell",
     """\
-**What it says.** `bash -n` refuses a RUN of the result that isn't as upstream has it.
+**What it says.** `bash -n` refuses a RUN of the result: one that isn't as upstream has it, or one
+that midstream can't read either.
 
 **Why it matters.** The build would fail in that RUN.
 
-**The way out.** Look at the edit that the RUN has, and mend its text.
+**The way out.** Look at the edit that the RUN has, and mend its text. Where it has none, upstream's
+own text is broken: replace it.
 """,
 )
 RULES = (NOT_SETTLED, BROKEN_SHELL)
@@ -78,6 +80,13 @@ def changed_runs(result: Dockerfile, assembled: Assembled) -> Iterator[Instructi
             end = assembled.origin(instruction.span.end - 1)
             if start is not end or start.by is not None:
                 yield instruction
+
+
+def unclear_runs(subject: Subject) -> Iterator[Instruction]:
+    """The RUNs whose shell midstream can't read for certain: bash says whether it can."""
+    for _, instruction in subject.live_instructions():
+        if instruction.keyword == "RUN" and subject.script(instruction).doubts:
+            yield instruction
 
 
 def shell_holds(

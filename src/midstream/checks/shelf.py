@@ -10,6 +10,7 @@ from midstream.checks import (
     licence,
     non_root,
     pinned_base,
+    readable_values,
     signed_packages,
     sources_exist,
     ubi_base,
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from midstream.diagnostic import Diagnostic
 
 CHECKS = (
-    sources_exist, debian_left, ubi_base, pinned_base, variables_declared, signed_packages,
-    non_root, labels, licence,
+    sources_exist, readable_values, debian_left, ubi_base, pinned_base, variables_declared,
+    signed_packages, non_root, labels, licence,
 )  # fmt: skip
 
 
