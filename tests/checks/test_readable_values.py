@@ -36,7 +36,7 @@ def test_a_value_that_buildkit_can_not_read_is_an_error_at_its_place(
 @pytest.mark.parametrize(
     "instruction",
     [
-        "ENV A=${B:?must be given} C=${D%%-*} E='$' F=\"a 'b'\" G=a\\'b",
+        "ENV A=${B:?missing} C=${D%%-*} E='$' F=\"a 'b'\" G=a\\'b",
         "RUN echo 'open",
         "COPY <<'EOF' /x\n'\nEOF",
         "ARG A",

@@ -39,7 +39,7 @@ _WORDS = frozenset(("ADD", "COPY", "EXPOSE", "STOPSIGNAL", "USER", "VOLUME", "WO
 class _Anything(dict[str, str]):
     """A value for every name, so that only what is written badly is left to find."""
 
-    def get(self, _name: str, _default: object = None) -> str:  # type: ignore[override]
+    def get(self, _name: str, _default: object = None) -> str:
         return "x"
 
     def __missing__(self, _name: str) -> str:
