@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 _COMMANDS = {
     # what a person types: the module under midstream.commands, and one line of help
     "build-args": ("build_args", "Print what to build a target with."),
+    "check": ("check", "Check results against the platform and the policy."),
+    "convert": ("convert", "Convert any Dockerfile, as far as it goes without asking."),
     "decide": ("decide", "Answer what a rebase asks."),
+    "explain": ("explain", "Explain a rule, or where a line of a result comes from."),
+    "graph": ("graph", "Show which stage needs which."),
     "promote": ("promote", "Copy tested images to their registry, by digest."),
     "rebase": ("rebase", "Carry targets onto UBI."),
     "targets": ("targets", "List the targets and what they are locked to."),

@@ -14,7 +14,7 @@ from midstream.assumptions import shelf as assumptions
 from midstream.assumptions.duplicate_user import users_at_end
 from midstream.assumptions.missing_tool import NOT_THERE, tools_at_end
 from midstream.building import BuildPlan, plan_build
-from midstream.checks.view import View
+from midstream.checks.view import COMMUNITY, View
 from midstream.conversions import shelf as conversions
 from midstream.diagnostic import Diagnostic, Rule, Severity
 from midstream.dockerfile.graph import build_graph
@@ -114,6 +114,7 @@ class Rebaser:
     origin_of: Callable[[str], Origin]
     cache: Path
     text_then: Callable[[Decisions], Source | None] = lambda _lock: None
+    profile: str = COMMUNITY
     _tables: dict[str, Tables] = field(default_factory=dict)
     _done: dict[str, Rebased] = field(default_factory=dict)
     _under_way: list[str] = field(default_factory=list)
@@ -349,12 +350,16 @@ class _Rebase:
             for each in subject.dockerfile.instructions
             for name in subject.graph.scope.declared(each)
         )
-        view = View(proved, ship, declared_upstream=declared)
+        view = View(proved, ship, self.shared.profile, declared)
         found += verification.settled(proved)
         found += verification.examined(view)
         asked = [*verification.changed_runs(result, assembled), *verification.unclear_runs(proved)]
         found += verification.shell_holds(result, dict.fromkeys(asked), self.shared.cache)
-        return _Proofs(list(verification.at_origin(found, assembled, origin)), graph, view)
+        return _Proofs(
+            list(verification.at_source(found, assembled, origin.dockerfile, origin.label)),
+            graph,
+            view,
+        )
 
     def _same_again(
         self,

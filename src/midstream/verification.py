@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from midstream.assembly import Assembled
     from midstream.checks.view import View
     from midstream.dockerfile.model import Dockerfile, Instruction
-    from midstream.origin import Origin
+    from midstream.source import Source
     from midstream.ubi.subject import Subject
 
 NOT_SETTLED = Rule(
@@ -117,12 +117,11 @@ def shell_holds(
             files.write(proof, b"")
 
 
-def at_origin(
-    found: Iterable[Diagnostic], assembled: Assembled, origin: Origin
+def at_source(
+    found: Iterable[Diagnostic], assembled: Assembled, upstream: Source, label: str
 ) -> Iterator[Diagnostic]:
     """Findings about a result, shown where upstream wrote the text; what a change wrote is shown
-    in the result, with the change's name."""
-    upstream = origin.dockerfile
+    in the result, with the change's name. `label` says which upstream it is."""
     for each in found:
         if each.source is not assembled.source:
             yield each
@@ -137,10 +136,10 @@ def at_origin(
         else:
             end = assembled.upstream_offset(max(each.span.start, each.span.end - 1))
             span = Span(start, max(start, (start if end is None else end + 1)))
-            yield _moved(each, upstream, span, origin.label)
+            yield _moved(each, upstream, span, label)
 
 
-def _moved(found: Diagnostic, source: object, span: Span, context: str) -> Diagnostic:
+def _moved(found: Diagnostic, source: Source, span: Span, context: str) -> Diagnostic:
     from msgspec.structs import replace
 
     said = ", ".join(part for part in (context, found.context) if part)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from midstream.adapters import files
 from midstream.adapters.blobs import blob_id
+from midstream.checks.view import COMMUNITY
 from midstream.commands import workspace as at
 from midstream.errors import MidstreamError, UsageError
 from midstream.origin import Origin, origin_of
@@ -25,10 +26,12 @@ def rebaser(
     workspace: Workspace,
     release: str | None = None,
     dockerfile: tuple[str, Path] | None = None,
+    profile: str = COMMUNITY,
 ) -> tuple[Rebaser, Origins]:
     """What rebases the targets of a tree, and where it takes upstream's text from."""
     origins = Origins(workspace, release, dockerfile)
-    made = Rebaser(at.tree(workspace), origins, files.cache_root(), origins.text_then)
+    folder = at.tree(workspace)
+    made = Rebaser(folder, origins, files.cache_root(), origins.text_then, profile)
     return made, origins
 
 

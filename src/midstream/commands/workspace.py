@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from midstream import report
@@ -14,13 +15,20 @@ from midstream.upstream.lock import Lock, read_lock
 from midstream.upstream.snapshot import Tracker
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from midstream.cli import Workspace
 
 
 def tree(workspace: Workspace) -> files.Tree:
     return files.Tree(workspace.root)
+
+
+def shared_tree(workspace: Workspace) -> files.Tree:
+    """The tree whose `overlays/_shared` holds the tables: this one, or midstream's own."""
+    here = tree(workspace)
+    if here.names("overlays/_shared"):
+        return here
+    installed = Path(__file__).resolve().parent.parent / "tables"
+    return files.Tree(installed if installed.is_dir() else installed.parents[2])
 
 
 def projects(workspace: Workspace) -> tuple[Project, ...]:

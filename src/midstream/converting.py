@@ -1,0 +1,101 @@
+"""The mechanical part alone: any Dockerfile, without an overlay, onto the platform."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from midstream.assembly import Assembled, assemble
+from midstream.assumptions import shelf as assumptions
+from midstream.checks import debian_left
+from midstream.checks.view import View
+from midstream.conversions import shelf as conversions
+from midstream.dockerfile.graph import build_graph
+from midstream.dockerfile.scan import parse
+from midstream.dockerfile.shell import doubts_as_findings
+from midstream.ubi.outcome import Outcome
+from midstream.ubi.subject import PythonLayout, Subject
+from midstream.ubi.survey import survey
+from midstream.verification import at_source
+
+if TYPE_CHECKING:
+    from midstream.diagnostic import Diagnostic
+    from midstream.overlay.tables import Tables
+    from midstream.source import Source
+
+
+class Converted(Struct, frozen=True):
+    """A Dockerfile with its mechanical changes made. What could not be converted stays as it was
+    and is a finding. A file that can't be read comes out as it went in."""
+
+    assembled: Assembled
+    findings: tuple[Diagnostic, ...]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing was left that needs a person."""
+        return not any(found.is_error for found in self.findings)
+
+
+def convert(source: Source, tables: Tables, python: PythonLayout | None = None) -> Converted:
+    """Convert every stage. `python` is the layout that packages go into."""
+    dockerfile = parse(source)
+    if any(found.is_error for found in dockerfile.diagnostics):
+        return Converted(assemble(source.name, source.text, ()), dockerfile.diagnostics)
+    graph = build_graph(dockerfile, {})
+    subject = Subject(
+        dockerfile=dockerfile,
+        graph=graph,
+        platform=tables.platform,
+        packages=tables.packages,
+        images=tables.images,
+        live=frozenset(stage.index for stage in dockerfile.stages),
+        python=python or PythonLayout(),
+        repositories=tuple(tables.platform.repositories),
+    )
+    outcome = Outcome.merged((conversions.convert_all(subject), assumptions.convert_all(subject)))
+    assembled = assemble(source.name, source.text, outcome.edits)
+    found = [*dockerfile.diagnostics, *outcome.diagnostics, *_doubts(subject)]
+    found += _left(subject, assembled, found)
+    return Converted(assembled, tuple(found))
+
+
+def _doubts(subject: Subject) -> list[Diagnostic]:
+    footings = survey(subject)
+    return [
+        doubt
+        for stage in subject.live_stages
+        if footings[stage.index].manager is not None
+        for instruction in stage.instructions
+        for doubt in doubts_as_findings(
+            subject.dockerfile, subject.script(instruction), context=f"stage {stage.label}"
+        )
+    ]
+
+
+def _left(subject: Subject, assembled: Assembled, known: list[Diagnostic]) -> list[Diagnostic]:
+    """What the result still takes for granted, where nothing was said about the instruction yet."""
+    result = parse(assembled.source)
+    if not result.stages:
+        return []
+    graph = build_graph(result, {})
+    after = Subject(
+        dockerfile=result,
+        graph=graph,
+        platform=subject.platform,
+        packages=subject.packages,
+        images=subject.images,
+        live=frozenset(stage.index for stage in result.stages),
+        python=subject.python,
+        repositories=subject.repositories,
+    )
+    found = [*assumptions.check_all(after), *debian_left.check(View(after, result.stages[-1]))]
+    spans = [
+        each.span
+        for each in subject.dockerfile.instructions
+        if any(f.is_error and f.span in each.span for f in known)
+    ]
+    source = subject.dockerfile.source
+    shown = at_source(found, assembled, source, "")
+    return [f for f in shown if not (f.source is source and any(f.span in span for span in spans))]
