@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 CHECKS = (
     sources_exist, readable_values, debian_left, ubi_base, pinned_base, variables_declared,
-    signed_packages, non_root, labels, licence,
+    signed_packages, non_root, labels, licence, accepted_repositories,
 )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 import click
+from msgspec.structs import replace
 
 import midstream
 from midstream import report
@@ -110,20 +111,23 @@ def _explain_line(workspace: Workspace, rebased: Rebased, line: int) -> None:
         return
     report.line(f"{result.name}:{line}")
     report.line(f"  {result.line(line)}")
-    for piece in pieces:
-        report.line(f"  {_said(rebased, piece)}")
+    for said in dict.fromkeys(_said(rebased, piece) for piece in pieces):
+        report.line(f"  {said}")
     for by, why in _reasons(rebased, pieces):
         report.line(f"  {by}: {why}")
 
 
 def _pieces(rebased: Rebased, start: int, end: int) -> list[Piece]:
+    """The pieces that a stretch of the result is made of, each cut to where it starts there."""
     every = rebased.assembled.pieces
     size = len(rebased.result.text)
     found = []
     for index, piece in enumerate(every):
         stop = every[index + 1].start if index + 1 < len(every) else size
         if piece.start < end and start < stop:
-            found.append(piece)
+            skipped = max(0, start - piece.start)
+            upstream = piece.upstream + (skipped if piece.by is None else 0)
+            found.append(replace(piece, start=piece.start + skipped, upstream=upstream))
     return found
 
 
