@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from midstream.checks import (
+    accepted_repositories,
     debian_left,
     labels,
     licence,
