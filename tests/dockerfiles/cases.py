@@ -35,6 +35,7 @@ READABLE: dict[str, str] = {
     "continuation, then comments up to the end": "FROM a\nRUN b \\\n# c\n\n",
     "blanks after the escape": "FROM a\nRUN b \\  \t\n  c\n",
     "a word in two lines": "FROM a\nRUN mak\\\ne all\nEN\\\nV A=1\n",
+    "an escape before a blank that isn't its own": "FROM a\\\v\nRUN a \\\n b\\\v\n",
     "two escapes at a line's end": "FROM a\nRUN a \\\\\nRUN b\n",
     "three escapes at a line's end": "FROM a\nRUN a \\\\\\\nRUN b\n",
     "an escape before the instruction": "FROM a\n\\\nRUN b\n",

@@ -74,6 +74,9 @@ def flattened(node: Node) -> list[Element]:
     if node.type not in ("list", "redirected_statement"):
         return [Element(node, None, None)]
     parts = _parts(node)
+    if any(operator.is_named for operator, _ in parts[1::2]) or len(parts) % 2 == 0:
+        # An ERROR has swallowed an operator: what stands beside what can't be told.
+        return [Element(part, None, None, own) for part, own in parts if part.is_named]
     elements = []
     for at in range(0, len(parts), 2):
         before = parts[at - 1][0] if at else None
@@ -100,7 +103,7 @@ def _parts(node: Node) -> list[tuple[Node, tuple[Node, ...]]]:
         if inside.type != "list":
             found.append((current, redirects))
             continue
-        children = [child for child in inside.children if child.type != "comment"]
+        children = [child for child in inside.children if child.type not in ("comment", "ERROR")]
         waiting += [(child, ()) for child in reversed(children)]
         waiting[-len(children)] = (children[-1], redirects)
     return found

@@ -149,15 +149,30 @@ class Script(Struct, frozen=True):
 
 
 class Text(Struct, frozen=True):
-    """Shell text, and for each of its characters where it stands in the Dockerfile."""
+    """Shell text, and for each of its characters where it stands in the Dockerfile.
+
+    `ends` says where each character ends, for text in which some take more than one there (`\\"`).
+    """
 
     text: str
     at: Sequence[int]
+    ends: Sequence[int] | None = None
+
+    def end(self, offset: int) -> int:
+        """Where the character before `offset` ends."""
+        if not offset:
+            return self.at[0]
+        return self.at[offset - 1] + 1 if self.ends is None else self.ends[offset - 1]
 
     def span(self, start: int, end: int) -> Span:
         if end <= start:
             return Span(self.at[start], self.at[start])
-        return Span(self.at[start], self.at[end - 1] + 1)
+        return Span(self.at[start], self.end(end))
+
+    def part(self, start: int, end: int) -> Text:
+        """The text between two offsets."""
+        ends = None if self.ends is None else self.ends[start:end]
+        return Text(self.text[start:end], self.at[start : end + 1], ends)
 
 
 SHELLS = frozenset(("ash", "bash", "dash", "ksh", "sh", "zsh"))

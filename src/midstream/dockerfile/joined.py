@@ -63,13 +63,10 @@ class Joined(Struct, frozen=True):
 
 def join(text: str, span: Span, escape: str) -> Joined:
     """The part of a logical line that stands in `span`: continuations and comments taken out."""
-    goes_on = continuation(escape)
     line_end = text.find("\n", span.start, span.end)
     if line_end == -1:  # most are one line
-        line = text[span.start : span.end]
-        mark = goes_on.search(line) if escape in line else None  # nothing follows: the file ends
-        end = span.start + (mark.start() if mark else len(line))
-        return Joined(text[span.start : end], ((span.start, end),))
+        return Joined(text[span.start : span.end], ((span.start, span.end),))
+    goes_on = continuation(escape)
     pieces = []
     start = span.start
     first = True
@@ -78,7 +75,8 @@ def join(text: str, span: Span, escape: str) -> Joined:
         next_start = span.end if line_end == -1 else line_end + 1
         line = text[start:next_start].rstrip("\r\n")
         if first or not COMMENT_OR_BLANK.match(line):
-            mark = goes_on.search(line)
+            # The last line of a part may end in an escape that continues nothing.
+            mark = goes_on.search(line) if line_end != -1 else None
             pieces.append((start, start + (mark.start() if mark else len(line))))
         first = False
         start = next_start

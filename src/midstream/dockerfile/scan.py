@@ -241,22 +241,25 @@ class _Scanner:
     def _instruction(self, start: int, end: int) -> None:
         first_line = self.line
         goes_on = continuation(self.escape)
-        open_ended = goes_on.search(self.text[start:end]) is not None
+        open_ended = goes_on.search(self.text[start:end])
+        line_start = start
         while open_ended and self.at < len(self.text):
-            line_start, line_end = self._next_line()
-            content = self.text[line_start:line_end]
+            next_start, next_end = self._next_line()
+            content = self.text[next_start:next_end]
             stripped = content.lstrip(SPACE)
             if not stripped or stripped[0] == "#":
                 continue
-            end = line_end
-            open_ended = goes_on.search(content) is not None
+            line_start, end = next_start, next_end
+            open_ended = goes_on.search(content)
+        if open_ended:  # the file ends
+            end = line_start + open_ended.start()
         joined = join(self.text, Span(start, end), self.escape)
         if joined.text.strip(SPACE):
             self.instructions.append(self._build(joined, first_line))
             return
         self.report(
             UNKNOWN_INSTRUCTION, f"there is no instruction before this `{self.escape}`",
-            Span(start, end), "take the line out",
+            Span(start, max(end, start + 1)), "take the line out",
         )  # fmt: skip
 
     def _build(self, joined: Joined, first_line: int, offset: int = 0) -> Instruction:

@@ -24,6 +24,7 @@ from midstream.dockerfile.commands import (
     Text,
     Word,
 )
+from midstream.dockerfile.inner_heredocs import plain_redirection
 from midstream.dockerfile.joined import COMMENT_OR_BLANK, continuation, join
 from midstream.dockerfile.shell_reader import Reader
 
@@ -67,7 +68,7 @@ def read_script(dockerfile: Dockerfile, instruction: Instruction) -> Script:
         skip = kind.end() if kind else 0
         text = Text(text.text[skip:], text.at[skip:])
     if instruction.heredocs:
-        _read_heredocs(reader, dockerfile, instruction, text)
+        _read_with_heredocs(reader, dockerfile, instruction, text)
     else:
         reader.read(text)
     return reader.script()
@@ -131,7 +132,7 @@ def _is_only_heredoc(dockerfile: Dockerfile, instruction: Instruction) -> bool:
     return not shell_text(dockerfile, instruction).text.strip()
 
 
-def _read_heredocs(
+def _read_with_heredocs(
     reader: Reader, dockerfile: Dockerfile, instruction: Instruction, text: Text
 ) -> None:
     """A heredoc alone is the script; one that a shell reads is too; all others are data."""
@@ -140,19 +141,17 @@ def _read_heredocs(
         if _is_shell_script(dockerfile.text(first.body)):
             reader.read(_body(dockerfile, first), kind="heredoc")
         return
-    before = len(reader.commands)
-    reader.read(text)
-    takers = [c for c in reader.commands[before:] if c.name in SHELLS and not _has_script(c)]
-    if takers and len(instruction.heredocs) == 1:
-        reader.read(_body(dockerfile, instruction.heredocs[0]), kind=f"{takers[0].name} heredoc")
-
-
-def _has_script(command: Command) -> bool:
-    """Whether a shell was given something to run, so that its input is data."""
-    return any(
-        not word.text.startswith("-") or (word.text[1:2] != "-" and word.text.endswith("c"))
-        for word in command.arguments
-    )
+    line = text.text
+    for each in instruction.heredocs:
+        start, end = each.opener.start - text.at[0], each.opener.end - text.at[0]
+        if start < 0:  # HEALTHCHECK's own words have been cut off; it takes no heredoc
+            continue
+        plain = plain_redirection(dockerfile.text(each.opener))
+        line = line[:start] + plain + line[end:]
+        reader.document(
+            each.opener, _body(dockerfile, each), each.terminator.end, expand=each.expand
+        )
+    reader.read(Text(line, text.at))
 
 
 _SHEBANG = re.compile(r"\s*#!\s*(?:\S*/env\s+(?:-S\s+)?)?(\S+)")
@@ -182,11 +181,13 @@ def _exec_words(dockerfile: Dockerfile, instruction: Instruction) -> list[Text]:
     for found in _JSON_STRING.finditer(joined.text):
         characters: list[str] = []
         at: list[int] = []
+        ends: list[int] = []
         for part in _JSON_PART.finditer(joined.text, *found.span(1)):
             characters.append(json.loads(f'"{part[0]}"') if part[0][0] == "\\" else part[0])
             at.append(joined.at(part.start()))
-        words.append(Text("".join(characters), [*at, joined.at(found.end(1))]))
-    return words
+            ends.append(joined.at(part.end() - 1) + 1)
+        words.append(Text("".join(characters), [*at, joined.at(found.end(1))], ends))
+    return words[: len(instruction.json or ())]  # what stands behind the bracket is ignored
 
 
 def read_text(text: str, *, offset: int = 0) -> Script:

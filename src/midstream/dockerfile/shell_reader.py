@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -21,13 +23,16 @@ from midstream.dockerfile.commands import (
     Text,
     Word,
 )
+from midstream.dockerfile.inner_heredocs import set_aside, substitutions
 from midstream.dockerfile.wrappers import unwrap
 from midstream.source import Span
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from tree_sitter import Node
+
+_T = TypeVar("_T", Command, Block)
 
 
 class _Slot(Struct, frozen=True):
@@ -47,6 +52,13 @@ class _Around(Struct, frozen=True):
     fixed: bool = False  # in a condition or pipeline nothing can be taken out
 
 
+class Document(Struct, frozen=True):
+    """A here-document: its text, and whether the shell fills it in before anyone reads it."""
+
+    body: Text
+    expand: bool
+
+
 _ALONE = _Slot()
 
 
@@ -64,19 +76,52 @@ class Reader:
         self.blocks: list[Block] = []
         self.assignments: list[Assignment] = []
         self.reads: list[Read] = []
+        self.documents: dict[int, Document] = {}  # by the place of the `<` that opens it
+        self.kept: list[Span] = []  # openers and bodies: nothing that holds one can be taken out
 
     def script(self) -> Script:
+        for at, document in self.documents.items():
+            span = document.body.span(0, len(document.body.text))
+            where = span if len(span) else Span(at, at + 1)
+            self.doubts.append(Doubt(where, "which command reads this here-document isn't clear"))
+        commands = (self._removable(each) for each in self.commands)
         return Script(
-            commands=tuple(sorted(self.commands, key=lambda each: each.span.start)),
+            commands=tuple(sorted(commands, key=lambda each: each.span.start)),
             doubts=tuple(self.doubts),
-            blocks=tuple(self.blocks),
+            blocks=tuple(self._removable(each) for each in self.blocks),
             assignments=tuple(self.assignments),
             reads=tuple(self.reads),
         )
 
+    def _removable(self, each: _T) -> _T:
+        """The same, but fixed where it isn't clear, or a here-document would be torn apart."""
+        removal = each.removal
+        if removal is None:
+            return each
+        torn = any(removal.overlaps(kept) and removal not in kept for kept in self.kept)
+        unclear = any(
+            each.span.overlaps(doubt.span) or removal.overlaps(doubt.span) for doubt in self.doubts
+        )
+        return replace(each, removal=None) if torn or unclear else each
+
+    def document(self, opener: Span, body: Text, end: int, *, expand: bool) -> None:
+        """Note a here-document: the command that reads it is found while walking the text."""
+        at = self.source.index("<", opener.start)
+        self.documents[at] = Document(body, expand)
+        self.kept += [opener, Span(body.at[0], max(end, body.at[0]))]
+
+    def _set_aside(self, text: Text) -> Text:
+        plain, asides = set_aside(text.text)
+        for each in asides:
+            body = text.part(each.body, each.body_end)
+            opener = text.span(each.opener, each.opener_end)
+            self.document(opener, body, text.end(each.end), expand=each.expand)
+        return Text(plain, text.at, text.ends)
+
     def read(self, text: Text, *, kind: str = "", around: _Around | None = None) -> None:
         """Read shell text. `kind` names the construct that it is the inside of, if any."""
         around = around or _Around()
+        text = self._set_aside(text)
         if kind:
             block = Block(kind, text.span(0, len(text.text)), None)
             self.blocks.append(block)
@@ -126,6 +171,16 @@ class Reader:
         )
         self.commands.append(command)
         return command
+
+
+def has_script(command: Command) -> bool:
+    """Whether a shell was given something to run, so that its input is data."""
+    if any(word.text == "-s" for word in command.arguments):
+        return False
+    return any(
+        not word.text.startswith("-") or (word.text[1:2] != "-" and word.text.endswith("c"))
+        for word in command.arguments
+    )
 
 
 def _script_argument(arguments: Sequence[Word]) -> int | None:
@@ -246,7 +301,7 @@ class _Walk:
         return self._cut(end_before, self.offsets(element)[1])
 
     def _cut(self, start: int, end: int) -> Span:
-        return Span(self.text.at[start], self.text.at[end - 1] + 1 if end else self.text.at[0])
+        return Span(self.text.at[start], self.text.end(end))
 
     # Statements
 
@@ -336,6 +391,7 @@ class _Walk:
 
         `redirects` stand behind it: the grammar gives them to the whole, the shell to the last.
         """
+        first = len(self.reader.commands)
         parts = [child for child in node.children if child.is_named and child.type != "comment"]
         inside = replace(around, fixed=True)
         block = _placed("pipeline", self.span(whole or node), slot)
@@ -349,6 +405,7 @@ class _Walk:
                 continue
             for element in flattened(part):
                 self.visit(element, _Slot(before, after), inside)
+        self._piped(first)
 
     def _redirected(self, node: Node, slot: _Slot, around: _Around) -> None:
         body = node.child_by_field_name("body")
@@ -360,7 +417,8 @@ class _Walk:
         if body is None:
             redirections, extra = self._redirections(redirects, around)
             if redirections:
-                self.reader.add(tuple(extra), (), tuple(redirections), slot, around)
+                found = self.reader.add(tuple(extra), (), tuple(redirections), slot, around)
+                self._feed(found, around)
             return
         if body.type == "command":
             self._command(body, redirects, slot, around)
@@ -368,9 +426,10 @@ class _Walk:
         if body.type == "pipeline":
             self._pipeline(body, slot, around, redirects, node)
             return
-        for redirect in redirects:
-            self._look_inside(redirect, around)
+        redirections, _ = self._redirections(redirects, around)
         self.visit(flattened(body)[0], slot, around)
+        for each in redirections:
+            self._fill_in(each, around)
 
     # Commands
 
@@ -394,12 +453,17 @@ class _Walk:
             found = sorted([*found, *extra], key=lambda word: (word.span.start, word.span.end))
         if not found:
             return
+        if found[0].text in _RESERVED:
+            # Behind `!` the grammar takes a block for words, and then counts wrongly to the end.
+            whole = self.text.span(0, len(self.text.text))
+            self.reader.doubts.append(Doubt(whole, f"`{found[0].text}` isn't read as a block here"))
         command = self.reader.add(
             tuple(found), tuple(assignments), tuple(redirections), slot, around
         )
         for each in words:
             self._look_inside(each, around)
         self._script_inside(command, around)
+        self._feed(command, around)
 
     def _words(self, nodes: Sequence[Node]) -> list[Word]:
         """Words, with those merged that touch: the grammar splits `$A-$B.zip` in two."""
@@ -408,7 +472,7 @@ class _Walk:
             start, end = self.offsets(node)
             if start == end:
                 continue
-            if spans and spans[-1][1] == start:
+            if spans and not self.slice(spans[-1][1], start).replace("\\\n", ""):
                 spans[-1] = (spans[-1][0], end)
             else:
                 spans.append((start, end))
@@ -447,6 +511,12 @@ class _Walk:
             )
             operator = "".join(child.type for child in node.children if not child.is_named) or "<<<"
             target = targets[0] if targets else None
+            sign = next((self.span(c).start for c in node.children if c.type == "<"), None)
+            if sign in self.reader.documents and target is not None:
+                span = Span(self.span(node).start, target.span.end)
+                redirections.append(Redirection("<<", None, span))
+                extra += targets[1:]
+                continue
             start = self.span(node).start
             end = target.span.end if target else self.span(node).end
             redirections.append(Redirection(operator, target, Span(start, end)))
@@ -516,6 +586,53 @@ class _Walk:
         found = Read(self.slice(*self.offsets(name)), self.span(node), default)
         self.reader.reads.append(found)
 
+    # Here-documents
+
+    def _feed(self, command: Command, around: _Around) -> None:
+        """Read what a command is given as a here-document: as a script where it is a shell."""
+        for each in command.redirections:
+            at = self._sign(each)
+            if at is None:
+                continue
+            if command.name in SHELLS and not has_script(command):
+                body = self.reader.documents.pop(at).body
+                inside = _Around(command.blocks, quoting=around.quoting)
+                self.reader.read(body, kind=f"{command.name} heredoc", around=inside)
+            elif not (command.name == "cat" and not command.arguments and command.after == "|"):
+                self._fill_in(each, around)  # a bare `cat |` is seen to by its pipeline
+
+    def _fill_in(self, redirection: Redirection, around: _Around) -> None:
+        """A document that is data: the shell may still run substitutions in it."""
+        at = self._sign(redirection)
+        if at is None:
+            return
+        document = self.reader.documents.pop(at)
+        if document.expand:
+            for start, end in substitutions(document.body.text):
+                self.reader.read(document.body.part(start, end), kind="$(…)", around=around)
+
+    def _sign(self, redirection: Redirection) -> int | None:
+        """Where the `<` of a here-document stands; None for any other redirection."""
+        if redirection.operator != "<<":
+            return None
+        at = self.reader.source.find("<", redirection.span.start)
+        return at if at in self.reader.documents else None
+
+    def _piped(self, first: int) -> None:
+        """`cat <<EOF | bash`: the shell at the other end reads the document."""
+        found = self.reader.commands[first:]
+        for giver, taker in pairwise(found):
+            for each in giver.redirections:
+                at = self._sign(each)
+                if at is None:
+                    continue
+                if taker.name in SHELLS and not has_script(taker):
+                    body = self.reader.documents.pop(at).body
+                    inside = _Around(taker.blocks, quoting=taker.quoting)
+                    self.reader.read(body, kind=f"{taker.name} heredoc", around=inside)
+                else:
+                    self._fill_in(each, _Around(giver.blocks, quoting=giver.quoting))
+
     # Scripts in words
 
     def _script_inside(self, command: Command, around: _Around) -> None:
@@ -535,9 +652,30 @@ class _Walk:
             )
             return
         quoting = self.source_character(word)
-        self.reader.read(
-            inner, kind=f"{command.name} -c", around=_Around(command.blocks, quoting=quoting)
-        )
+        with self._outer_shell(word):
+            self.reader.read(
+                inner, kind=f"{command.name} -c", around=_Around(command.blocks, quoting=quoting)
+            )
+
+    @contextmanager
+    def _outer_shell(self, word: Word) -> Iterator[None]:
+        """In `bash -c "a $(b)"` the outer shell runs `b`, which has been read already."""
+        reader = self.reader
+        outer = {b.span for b in reader.blocks if b.kind == "$(…)" and b.span in word.span}
+        known = {each.span for each in reader.reads}
+        commands, blocks = len(reader.commands), len(reader.blocks)
+        reads, assignments = len(reader.reads), len(reader.assignments)
+        yield
+
+        def twice(each: Command | Block | Read | Assignment) -> bool:
+            return any(each.span in span for span in outer)
+
+        reader.commands[commands:] = [c for c in reader.commands[commands:] if not twice(c)]
+        reader.blocks[blocks:] = [b for b in reader.blocks[blocks:] if not twice(b)]
+        reader.reads[reads:] = [r for r in reader.reads[reads:] if r.span not in known]
+        reader.assignments[assignments:] = [
+            a for a in reader.assignments[assignments:] if not twice(a)
+        ]
 
     def source_character(self, word: Word) -> str:
         return self.reader.source[word.span.start]
@@ -548,14 +686,14 @@ class _Walk:
         if start is None:
             start = next((i for i, at in enumerate(self.text.at) if at == word.span.start), 0)
         end = start + (word.span.end - word.span.start)
-        raw = self.slice(start, end)
-        places = self.text.at[start : end + 1]
+        whole = self.text.part(start, end)
+        raw = whole.text
         if len(raw) < 2 or raw[0] != raw[-1]:
             return None
         if raw[0] == "'" and "'" not in raw[1:-1]:
-            return Text(raw[1:-1], places[1:])
+            return whole.part(1, len(raw) - 1)
         if raw[0] == '"' and _ONE_DOUBLE.fullmatch(raw):
-            return _unescaped(raw, places)
+            return _unescaped(whole)
         return None
 
 
@@ -569,25 +707,30 @@ _BLOCKS = {
     "function_definition": "function",
     "subshell": "subshell",
 }
+_RESERVED = frozenset(
+    (
+        "{", "}", "if", "then", "elif", "else", "fi", "for", "while", "until", "do", "done", "case",
+        "esac", "select", "function",
+    )
+)  # fmt: skip
 _PLAIN_WORD = re.compile(r"""(?:\\.|'[^']*'|"(?:\\.|[^"\\])*"|\$\([^)]*\)|[^\s'"\\])+""", re.DOTALL)
 _ONE_DOUBLE = re.compile(r'"(?:\\.|[^"\\])*"', re.DOTALL)
 
 
-def _unescaped(raw: str, places: Sequence[int]) -> Text:
+def _unescaped(whole: Text) -> Text:
     """The inside of a double-quoted string as the inner shell gets it."""
+    raw = whole.text
     characters: list[str] = []
     at: list[int] = []
+    ends: list[int] = []
     index = 1
     while index < len(raw) - 1:
-        if raw[index] == "\\" and raw[index + 1] in '$`"\\':
-            characters.append(raw[index + 1])
-            at.append(places[index])
-            index += 2
-            continue
-        characters.append(raw[index])
-        at.append(places[index])
-        index += 1
-    return Text("".join(characters), [*at, places[len(raw) - 1]])
+        width = 2 if raw[index] == "\\" and raw[index + 1] in '$`"\\' else 1
+        characters.append(raw[index + width - 1])
+        at.append(whole.at[index])
+        index += width
+        ends.append(whole.end(index))
+    return Text("".join(characters), [*at, whole.at[len(raw) - 1]], ends)
 
 
 _PLAIN_TEXT = re.compile(r"[^\\'\"$`*?\[\]{}]+")
