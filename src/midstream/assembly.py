@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from midstream.dockerfile.arguments import pairs
+from midstream.dockerfile.scan import parse
+from midstream.dockerfile.variables import PROXIES
 from midstream.edit import Edit, EditConflict
 from midstream.source import Source, Span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from midstream.dockerfile.model import Dockerfile
     from midstream.overlay.verbs import Insertion
@@ -100,36 +102,65 @@ def _before(changes: list[Edit], change: Edit) -> Edit:
     return changes[changes.index(change) - 1]
 
 
-def without_unreachable(dockerfile: Dockerfile, live: frozenset[int]) -> list[Edit]:
-    """Take out the stages that the shipped one doesn't need, with the comments above each."""
+def without_unreachable(
+    dockerfile: Dockerfile, live: frozenset[int], claimed: tuple[Span, ...] = ()
+) -> list[Edit]:
+    """Take out the stages that the shipped one doesn't need, with the comments above each; but
+    not those that the overlay takes out itself."""
+    spans = {s.index: Span(s.lead, s.span.end) for s in dockerfile.stages if s.index not in live}
     return [
-        Edit(
-            Span(stage.lead, stage.span.end), "", UNREACHABLE,
-            "the shipped stage doesn't need this stage",
-        )
-        for stage in dockerfile.stages
-        if stage.index not in live
-    ]  # fmt: skip
+        Edit(span, "", UNREACHABLE, "the shipped stage doesn't need this stage")
+        for span in spans.values()
+        if span not in claimed
+    ]
 
 
-def renumbered(subject: Subject) -> list[Edit]:
-    """A stage that is named by its number gets the number that it has in the result."""
-    new = {index: number for number, index in enumerate(sorted(subject.live))}
-    edits = []
+def stages_kept(
+    assembled: Assembled, upstream: Dockerfile, result: Dockerfile
+) -> Mapping[int, int]:
+    """By the index of an upstream stage, its index in the result; without those that are gone."""
+    known = {stage.span.start: stage.index for stage in upstream.stages}
+    found: dict[int, int] = {}
+    for stage in result.stages:
+        piece = assembled.origin(stage.span.start)
+        if piece.by is None:
+            at = piece.upstream + stage.span.start - piece.start
+        else:
+            at = piece.upstream if len(piece.by.span) else -1
+        if at in known:
+            found.setdefault(known[at], stage.index)
+    return found
+
+
+def renumbered(subject: Subject, assembled: Assembled) -> list[Edit]:
+    """A stage that is named by its number gets the number that it has in the result.
+
+    `assembled` is the result as it is without this. A stage that isn't there any more gets a
+    number that no stage has, which is found.
+    """
+    numbers = list(_numbers(subject))
+    if not numbers:
+        return []
+    result = parse(assembled.source)
+    new = stages_kept(assembled, subject.dockerfile, result)
+    why = "other stages stand above it now"
+    edits = [
+        Edit(span, str(new.get(target, len(result.stages))), RENUMBER, why)
+        for target, span in numbers
+    ]
+    return [each for each in edits if each.text != subject.dockerfile.text(each.span)]
+
+
+def _numbers(subject: Subject) -> Iterator[tuple[int, Span]]:
+    """The stages that live stages name by number, and where the number stands."""
     for arrow in subject.graph.arrows:
-        if arrow.target is None or arrow.stage not in subject.live:
-            continue
         found = re.search(r"(?<==)\d+(?=$|[,\s])", subject.dockerfile.text(arrow.span))
-        if found is None or not arrow.reference.isdecimal() or new[arrow.target] == arrow.target:
+        named = arrow.target is None or not arrow.reference.isdecimal()
+        if found is None or named or arrow.target is None or arrow.stage not in subject.live:
             continue
-        start = arrow.span.start + found.start()
-        edits.append(
-            Edit(
-                Span(start, start + len(found[0])), str(new[arrow.target]), RENUMBER,
-                "stages above it were taken out",
-            )
-        )  # fmt: skip
-    return edits
+        if not subject.is_claimed(arrow.span):
+            start = arrow.span.start + found.start()
+            yield arrow.target, Span(start, start + len(found[0]))
 
 
 def argument_defaults(
@@ -144,10 +175,11 @@ def argument_defaults(
     lost = []
     for name, (value, why) in values.items():
         places = _declarations(subject, name)
-        if not places:
+        if not places and name not in PROXIES:  # BuildKit takes those without an ARG
             lost.append(name)
         edits += [
-            Edit(span, f"{lead}{_quoted(value)}", SHIP_ARGUMENT, why) for span, lead in places
+            Edit(span, f"{lead}{_quoted(value, subject.dockerfile.escape)}", SHIP_ARGUMENT, why)
+            for span, lead in places
         ]
     return [each for each in edits if subject.dockerfile.text(each.span) != each.text], tuple(lost)
 
@@ -171,6 +203,7 @@ def _declarations(subject: Subject, name: str) -> list[tuple[Span, str]]:
     return [*globals_, *own] if globals_ else everywhere
 
 
-def _quoted(value: str) -> str:
-    plain = re.fullmatch(r"[^\s\"'\\$#]*", value)
-    return value if plain else '"' + re.sub(r'(["\\$])', r"\\\1", value) + '"'
+def _quoted(value: str, escape: str) -> str:
+    if re.fullmatch(r"[^\s\"'\\$#`]*", value):
+        return value
+    return '"' + re.sub(rf'(["${re.escape(escape)}])', lambda found: escape + found[0], value) + '"'

@@ -34,9 +34,16 @@ class BuildPlan(Struct, frozen=True):
 
 
 def plan_build(
-    overlay: Overlay, origin: Origin, shipping: Shipping, graph: Graph, name: str, ledger: bytes
+    overlay: Overlay,
+    origin: Origin,
+    shipping: Shipping,
+    graph: Graph,
+    name: str,
+    stage: str,
+    ledger: bytes,
 ) -> BuildPlan:
-    """The plan for a result that stands at `name`. `graph` is the result's."""
+    """The plan for a result that stands at `name`. `graph` is the result's, and `stage` what the
+    shipped stage is called in it."""
     arguments = [
         {"name": each.name, "value": each.value, "why": each.why} for each in shipping.arguments
     ]
@@ -49,7 +56,7 @@ def plan_build(
         "midstream": VERSION,
         "target": overlay.target,
         "dockerfile": name,
-        "stage": overlay.ship.stage.text,
+        "stage": stage,
         "platforms": [str(each) for each in overlay.ship.platforms],
         "upstream": {
             "project": origin.project,
@@ -63,7 +70,7 @@ def plan_build(
         "set_aside": {each.name: each.why for each in overlay.ship.set_aside.values()},
         "labels": labels(overlay, origin, ledger),
     }
-    return BuildPlan(overlay.target, name, overlay.ship.stage.text, content)
+    return BuildPlan(overlay.target, name, stage, content)
 
 
 def labels(overlay: Overlay, origin: Origin, ledger: bytes) -> dict[str, str]:

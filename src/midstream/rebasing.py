@@ -16,10 +16,11 @@ from midstream.assumptions.missing_tool import NOT_THERE, tools_at_end
 from midstream.building import BuildPlan, plan_build
 from midstream.checks.view import COMMUNITY, View
 from midstream.conversions import shelf as conversions
-from midstream.diagnostic import Diagnostic, Rule, Severity
+from midstream.diagnostic import Diagnostic, Place, Rule, Severity
 from midstream.dockerfile.graph import build_graph
 from midstream.dockerfile.scan import parse
 from midstream.dockerfile.shell import doubts_as_findings
+from midstream.edit import EditConflict
 from midstream.errors import Exit, MidstreamError, UsageError
 from midstream.ledger import Claim, Fate, write_ledger
 from midstream.movement import answered, movements
@@ -27,17 +28,18 @@ from midstream.overlay.facts import read_facts
 from midstream.overlay.fragments import OVERLAYS
 from midstream.overlay.load import load_overlay
 from midstream.overlay.model import Effect
-from midstream.overlay.select import no_stage, select, ship_stage
+from midstream.overlay.select import no_stage, ship_stage
 from midstream.overlay.tables import Tables, load_tables
 from midstream.overlay.template import render
 from midstream.overlay.verbs import Insertion, Wanted, carry_out
-from midstream.source import Source
+from midstream.source import Source, Span
 from midstream.ubi.outcome import Outcome
 from midstream.ubi.subject import Sibling, Subject
 from midstream.ubi.survey import survey
+from midstream.waivers import waived
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from midstream.assembly import Assembled
@@ -53,16 +55,19 @@ if TYPE_CHECKING:
     from midstream.shipping import Shipping
     from midstream.watching import Watched
 
-UNUSED_WAIVER = Rule(
-    "MS525",
-    "unused-waiver",
+CONFLICT = Rule(
+    "MS527",
+    "edits-in-conflict",
     """\
-**What it says.** A waiver accepts a finding that there isn't (any more).
+**What it says.** Two edits of an overlay change the same text, or one changes a stage that another
+makes superfluous.
 
-**The way out.** Take the waiver out, so that it doesn't hide the next one.
+**Why it matters.** Which of the two is meant, only a person can say.
+
+**The way out.** Narrow the phrase of one, or make one edit of them.
 """,
 )
-RULES = (UNUSED_WAIVER,)
+RULES = (CONFLICT,)
 
 RENDERED = "rendered"
 
@@ -165,9 +170,11 @@ class _Rebase:
         subject, stage = self._subject(overlay, origin, dockerfile, shipped)
         known = self.shared.known_decisions(overlay)
         wanted = self._overlay_edits(overlay, origin, subject, stage, names)
+        self._same_again(overlay, origin, subject, stage, names, wanted)
         review = watching.reviewed(overlay, subject, stage)
         watching.drop_as_decided(wanted, known, review)
-        subject = self._without_dropped(replace(subject, claimed=wanted.claimed), stage, wanted)
+        subject = replace(subject, claimed=wanted.claimed)
+        subject = self._as_edited(overlay, origin, subject, stage, wanted)
         outcome = Outcome.merged(
             (conversions.convert_all(subject), assumptions.convert_all(subject))
         )
@@ -175,27 +182,30 @@ class _Rebase:
         defaults, lost = assembly.argument_defaults(
             subject, {each.name: (each.value, each.why) for each in shipped.arguments}
         )
-        removed = assembly.without_unreachable(dockerfile, subject.live)
-        moved = assembly.renumbered(subject)
-        edits = [*removed, *wanted.edits, *converted, *_yielding(defaults, wanted), *moved]
-        assembled = assembly.assemble(
-            self._name(origin), origin.dockerfile.text, edits,
-            [*_header(overlay, origin, dockerfile), *wanted.insertions],
-        )  # fmt: skip
+        removed = assembly.without_unreachable(dockerfile, subject.live, wanted.claimed)
+        edits = [*removed, *wanted.edits, *converted, *_yielding(defaults, wanted)]
+        insertions = [*_header(overlay, origin, dockerfile), *wanted.insertions]
+        assembled = self._assembled(overlay, origin, edits, insertions)
+        moved = assembly.renumbered(subject, assembled)
+        if moved:
+            assembled = self._assembled(overlay, origin, [*edits, *moved], insertions)
         proofs = self._verify(overlay, origin, subject, stage, assembled, shipped)
-        self._same_again(overlay, origin, subject, stage, names, wanted)
         answered_for = [
             *wanted.found, *outcome.diagnostics, *shipped.found,
             *shipping.lost_arguments(overlay, lost), *_doubts(subject),
         ]  # fmt: skip
-        found = _waived(
-            overlay, subject, stage, _without_echoes(dockerfile, answered_for, proofs.findings)
-        )
+        found = waived(
+            overlay, subject, stage,
+            _without_echoes(dockerfile, answered_for, proofs.findings), origin.date,
+        )  # fmt: skip
         claims = _claims(wanted, defaults, dockerfile)
-        ledger = write_ledger(dockerfile, subject.live, claims, [*converted, *moved], found)
+        answered_for_stages = subject.live | _dropped_stages(dockerfile, wanted)
+        ledger = write_ledger(dockerfile, answered_for_stages, claims, [*converted, *moved], found)
+        ship = proofs.view.ship if proofs.view else stage
         plan = plan_build(
-            overlay, origin, shipped, proofs.graph, assembled.source.name, ledger.as_bytes()
-        )
+            overlay, origin, shipped, proofs.graph, assembled.source.name, ship.label,
+            ledger.as_bytes(),
+        )  # fmt: skip
         lock, questions = self._decided(overlay, origin, subject, known, wanted, review, assembled)
         then = self.shared.text_then(known) if known is not None else None
         return Rebased(
@@ -304,24 +314,31 @@ class _Rebase:
             subject, stage, overlay.edits, names, release=origin.release, date=origin.date
         )
 
-    def _without_dropped(self, subject: Subject, stage: Stage, wanted: Wanted) -> Subject:
-        """The subject without stages that only a dropped or replaced instruction needed."""
-        gone = {
-            touch.instruction.span.start
-            for touch in wanted.touches
-            if touch.effect in (Effect.DROPPED, Effect.REPLACED)
-        }
-        cut = [a for a in subject.graph.arrows if a.instruction.span.start in gone]
-        if not any(arrow.target is not None for arrow in cut):
+    def _as_edited(
+        self, overlay: Overlay, origin: Origin, subject: Subject, stage: Stage, wanted: Wanted
+    ) -> Subject:
+        """The subject with the stages that are needed once the overlay's edits are made: without
+        those that only a dropped instruction needed, with those that a text of ours uses."""
+        if not _changes_needs(subject, wanted):
             return subject
-        edited = assembly.assemble("", subject.dockerfile.source.text, wanted.edits)
-        graph = build_graph(parse(edited.source), subject.graph.scope.arguments)
-        ship = ship_stage(graph.dockerfile.stages, stage.label)
-        if ship is None:
-            return subject
-        needed = {graph.dockerfile.stages[i].label for i in graph.closure(ship.index)}
-        kept = {s.index for s in subject.live_stages if s.label in needed}
-        return replace(subject, live=frozenset(kept))
+        edited = self._assembled(overlay, origin, wanted.edits, wanted.insertions)
+        graph = build_graph(
+            parse(edited.source), subject.graph.scope.arguments, subject.graph.scope.inherited
+        )
+        new = assembly.stages_kept(edited, subject.dockerfile, graph.dockerfile)
+        if stage.index not in new:
+            return subject  # the shipped stage is gone, which is found later
+        needed = graph.closure(new[stage.index])
+        return replace(subject, live=frozenset(old for old, now in new.items() if now in needed))
+
+    def _assembled(
+        self, overlay: Overlay, origin: Origin, edits: list[Edit], insertions: list[Insertion]
+    ) -> Assembled:
+        try:
+            return assembly.assemble(self._name(origin), origin.dockerfile.text, edits, insertions)
+        except EditConflict as conflict:
+            conflict.diagnostics = tuple(_conflict_as_findings(overlay, conflict))
+            raise
 
     # --- verify ---
 
@@ -336,11 +353,12 @@ class _Rebase:
     ) -> _Proofs:
         result = parse(assembled.source)
         graph = build_graph(result, shipped.values, subject.graph.scope.inherited)
-        ship = ship_stage(result.stages, stage.label)
+        new = assembly.stages_kept(assembled, subject.dockerfile, result)
         found = list(result.diagnostics)
-        if ship is None:
+        if stage.index not in new:
             place = overlay.ship.stage.place
             return _Proofs([*found, no_stage(subject, overlay.ship.stage.text, place)], graph, None)
+        ship = result.stages[new[stage.index]]
         proved = replace(
             subject, dockerfile=result, graph=graph, live=graph.closure(ship.index), claimed=(),
             _scripts={},
@@ -353,6 +371,7 @@ class _Rebase:
         view = View(proved, ship, self.shared.profile, declared)
         found += verification.settled(proved)
         found += verification.examined(view)
+        found += verification.stages_are_there(proved, subject)
         asked = [*verification.changed_runs(result, assembled), *verification.unclear_runs(proved)]
         found += verification.shell_holds(result, dict.fromkeys(asked), self.shared.cache)
         return _Proofs(
@@ -554,34 +573,39 @@ def _without_echoes(
     return [*first, *fresh]
 
 
-def _waived(
-    overlay: Overlay, subject: Subject, stage: Stage, found: list[Diagnostic]
-) -> list[Diagnostic]:
-    """The findings that no waiver accepts, and one for each waiver that accepts none."""
-    left = found
-    for waiver in overlay.waivers:
-        spans = None
-        if waiver.at is not None:
-            spans = [m.instruction.span for m in select(subject, stage, waiver.at)]
-        kept = [
-            each
-            for each in left
-            if waiver.rule not in (each.rule.code, each.rule.name)
-            or (spans is not None and not any(each.span in span for span in spans))
-        ]
-        if len(kept) == len(left):
-            kept.append(
-                Diagnostic(
-                    rule=UNUSED_WAIVER,
-                    severity=Severity.WARNING,
-                    message=f"nothing is found that this waiver of `{waiver.rule}` accepts",
-                    source=waiver.place.source,
-                    span=waiver.place.span,
-                    help="take it out",
-                )
-            )
-        left = kept
-    return left
+def _changes_needs(subject: Subject, wanted: Wanted) -> bool:
+    """Whether the overlay's edits may change which stages are needed."""
+    texts = [each.text for each in wanted.edits] + [each.text for each in wanted.insertions]
+    if any("from" in text.lower() for text in texts):
+        return True
+    needs = (arrow.span for arrow in subject.graph.arrows if arrow.target is not None)
+    return any(need.overlaps(span) for need in needs for span in wanted.claimed)
+
+
+def _dropped_stages(dockerfile: Dockerfile, wanted: Wanted) -> frozenset[int]:
+    """The stages that the overlay takes out itself: a decision, other than `unreachable`."""
+    spans = {Span(stage.lead, stage.span.end): stage.index for stage in dockerfile.stages}
+    return frozenset(spans[span] for span in wanted.claimed if span in spans)
+
+
+def _conflict_as_findings(overlay: Overlay, conflict: EditConflict) -> Iterator[Diagnostic]:
+    """Where the edits stand that want the same text."""
+    names = (conflict.first.rule, conflict.second.rule)
+    edits = [edit for edit in overlay.edits if edit.id in names]
+    for edit in edits[-1:]:
+        message = f"`{names[0]}` and `{names[1]}` both change the same text"
+        if assembly.UNREACHABLE in names:
+            message = f"`{edit.id}` changes a stage that nothing shipped needs with these edits"
+        other = edits[0].place if len(edits) > 1 else None
+        yield Diagnostic(
+            rule=CONFLICT,
+            severity=Severity.ERROR,
+            message=message,
+            source=edit.place.source,
+            span=edit.place.span,
+            help="narrow one of the two, or make one edit of them",
+            also=Place(other.source, other.span, "the other edit") if other else None,
+        )
 
 
 _FATES = {

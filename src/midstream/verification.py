@@ -49,7 +49,19 @@ that midstream can't read either.
 own text is broken: replace it.
 """,
 )
-RULES = (NOT_SETTLED, BROKEN_SHELL)
+LOST_STAGE = Rule(
+    "MS262",
+    "lost-stage",
+    """\
+**What it says.** The result names a stage of upstream's file that isn't in it (any more): an edit
+took it out, or put its FROM below.
+
+**Why it matters.** BuildKit takes the name for that of an image, and pulls whatever has it.
+
+**The way out.** Leave the stage in, or take out what needs it as well.
+""",
+)
+RULES = (NOT_SETTLED, BROKEN_SHELL, LOST_STAGE)
 
 
 def settled(subject: Subject) -> Iterator[Diagnostic]:
@@ -63,6 +75,23 @@ def settled(subject: Subject) -> Iterator[Diagnostic]:
                 source=subject.dockerfile.source,
                 span=edit.span,
                 help="write it for the platform, in the overlay's own text",
+            )
+
+
+def stages_are_there(result: Subject, upstream: Subject) -> Iterator[Diagnostic]:
+    """Names of upstream's stages that are names of images in the result."""
+    names = {upstream.graph.name(stage).lower() for stage in upstream.dockerfile.stages}
+    names -= {(arrow.image or "").lower() for arrow in upstream.graph.arrows}
+    for arrow in result.graph.arrows:
+        if arrow.stage in result.live and (arrow.image or "").lower() in names:
+            yield Diagnostic(
+                rule=LOST_STAGE,
+                severity=Severity.ERROR,
+                message=f"the stage `{arrow.image}` isn't in the result",
+                source=result.dockerfile.source,
+                span=arrow.span,
+                help="leave the stage in, or take this out as well",
+                context=f"stage {result.dockerfile.stages[arrow.stage].label}",
             )
 
 
