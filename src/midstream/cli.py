@@ -28,6 +28,7 @@ _COMMANDS = {
     "graph": ("graph", "Show which stage needs which."),
     "promote": ("promote", "Copy tested images to their registry, by digest."),
     "rebase": ("rebase", "Carry targets onto UBI."),
+    "replay": ("replay", "Back-test the overlays over a line of releases."),
     "targets": ("targets", "List the targets and what they are locked to."),
     "track": ("track", "Lock an upstream release."),
 }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from midstream.errors import UsageError
+from midstream.upstream.config import is_dockerfile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,6 +53,25 @@ class Origin(Struct, frozen=True, dict=True):
         if self.snapshot is None:
             return {}
         return {p: self.file(p) for p in self.snapshot.lock.files if p.endswith(".sh")}
+
+
+class Earlier(Struct, frozen=True):
+    """Upstream as it was when a target's lock was made: its Dockerfile, and the other ones."""
+
+    dockerfile: Source
+    others: Mapping[str, Source] = {}
+
+
+def dockerfiles_beside(origin: Origin) -> dict[str, Source]:
+    """The other Dockerfiles of the same release."""
+    snapshot = origin.snapshot
+    if snapshot is None:
+        return {}
+    return {
+        path: snapshot.source(path)
+        for path in snapshot.lock.files
+        if path != origin.dockerfile.name and is_dockerfile(path)
+    }
 
 
 def origin_of(project: Project, snapshot: Snapshot, target: str) -> Origin:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from midstream import assembly, decisions, shipping, verification, watching
+from midstream import assembly, decisions, history, shipping, verification, watching
+from midstream.agreement import disagreements
 from midstream.assumptions import shelf as assumptions
 from midstream.assumptions.duplicate_user import users_at_end
 from midstream.assumptions.missing_tool import NOT_THERE, tools_at_end
@@ -23,7 +24,6 @@ from midstream.dockerfile.shell import doubts_as_findings
 from midstream.edit import EditConflict
 from midstream.errors import Exit, MidstreamError, UsageError
 from midstream.ledger import Claim, Fate, write_ledger
-from midstream.movement import answered, movements
 from midstream.overlay.facts import read_facts
 from midstream.overlay.fragments import OVERLAYS
 from midstream.overlay.load import load_overlay
@@ -47,9 +47,10 @@ if TYPE_CHECKING:
     from midstream.dockerfile.graph import Graph
     from midstream.dockerfile.model import Dockerfile, Stage
     from midstream.edit import Edit
+    from midstream.history import Past
     from midstream.ledger import Ledger
     from midstream.movement import Change
-    from midstream.origin import Origin
+    from midstream.origin import Earlier, Origin
     from midstream.overlay.fragments import Folder
     from midstream.overlay.model import Overlay
     from midstream.shipping import Shipping
@@ -112,14 +113,16 @@ class Rebaser:
     """Rebases targets of one overlay tree, and remembers what several of them share.
 
     `origin_of` gives upstream's text for a target; `cache` is where proofs are remembered;
-    `text_then` gives the upstream text that a lock was made from, where it is at hand.
+    `earlier` gives upstream as it was when a lock was made, where that is at hand; `locks` stand
+    in the place of those of the tree, if there are any.
     """
 
     folder: Folder
     origin_of: Callable[[str], Origin]
     cache: Path
-    text_then: Callable[[Decisions], Source | None] = lambda _lock: None
+    earlier: Callable[[Decisions], Earlier | None] = lambda _lock: None
     profile: str = COMMUNITY
+    locks: dict[str, Decisions] | None = None
     _tables: dict[str, Tables] = field(default_factory=dict)
     _done: dict[str, Rebased] = field(default_factory=dict)
     _under_way: list[str] = field(default_factory=list)
@@ -141,6 +144,10 @@ class Rebaser:
                 self._under_way.pop()
         return self._done[target]
 
+    def forget(self) -> None:
+        """Rebase anew what was rebased: upstream is another one now."""
+        self._done.clear()
+
     def tables(self, platform: str) -> Tables:
         if platform not in self._tables:
             self._tables[platform] = load_tables(self.folder, platform)
@@ -148,6 +155,8 @@ class Rebaser:
 
     def known_decisions(self, overlay: Overlay) -> Decisions | None:
         """What the overlay's lock holds; None where there is none yet. Raises `UnreadableLock`."""
+        if self.locks is not None:
+            return self.locks.get(overlay.target)
         path = f"{overlay.folder}/{decisions.NAME}"
         data = self.folder.read(path)
         return None if data is None else decisions.read_decisions(Source.from_bytes(path, data))
@@ -169,6 +178,7 @@ class _Rebase:
         shipped = self._ship(overlay, origin, dockerfile, names)
         subject, stage = self._subject(overlay, origin, dockerfile, shipped)
         known = self.shared.known_decisions(overlay)
+        before = self._before(known, origin, subject, stage)
         wanted = self._overlay_edits(overlay, origin, subject, stage, names)
         self._same_again(overlay, origin, subject, stage, names, wanted)
         review = watching.reviewed(overlay, subject, stage)
@@ -191,7 +201,9 @@ class _Rebase:
             assembled = self._assembled(overlay, origin, [*edits, *moved], insertions)
         proofs = self._verify(overlay, origin, subject, stage, assembled, shipped)
         answered_for = [
-            *wanted.found, *outcome.diagnostics, *shipped.found,
+            *history.with_what_became(before, wanted.found, overlay.edits, subject),
+            *outcome.diagnostics, *shipped.found,
+            *disagreements(subject, origin, frozenset(shipped.values)),
             *shipping.lost_arguments(overlay, lost), *_doubts(subject),
         ]  # fmt: skip
         found = waived(
@@ -207,38 +219,22 @@ class _Rebase:
             ledger.as_bytes(),
         )  # fmt: skip
         lock, questions = self._decided(overlay, origin, subject, known, wanted, review, assembled)
-        then = self.shared.text_then(known) if known is not None else None
+        questions += history.identity_question(before, subject, origin.blob, known)
         return Rebased(
             overlay, origin, assembled, ledger, plan, lock, tuple(found), tuple(questions),
             self._as_sibling(overlay, origin, proofs),
-            self._changes(then, subject, stage, ledger, questions), then,
+            history.changes(before, subject, ledger, questions),
+            before.earlier.dockerfile if before else None,
         )  # fmt: skip
 
-    def _changes(
-        self,
-        then: Source | None,
-        subject: Subject,
-        stage: Stage,
-        ledger: Ledger,
-        questions: list[Question],
-    ) -> tuple[Change, ...]:
-        """What upstream changed since the lock was made, each change with its answer."""
-        if then is None or then.text == subject.dockerfile.source.text:
-            return ()
-        old = parse(then)
-        graph = build_graph(old, subject.graph.scope.arguments, subject.graph.scope.inherited)
-        ship = ship_stage(old.stages, stage.label)
-        built = graph.closure(ship.index) if ship else frozenset()
-        was_built = frozenset(
-            each.span.start
-            for stage in old.stages
-            if stage.index in built
-            for each in stage.instructions
-        ) | frozenset(each.span.start for each in old.preamble)
-        source = subject.dockerfile.source
-        asked = {q.finding.span.start: q.id for q in questions if q.finding.source is source}
-        moved = movements(old, subject.dockerfile)
-        return answered(moved, ledger.by_start(), was_built, asked)
+    def _before(
+        self, known: Decisions | None, origin: Origin, subject: Subject, stage: Stage
+    ) -> Past | None:
+        """Upstream as the target's lock knows it, where that is another text than now."""
+        if known is None or known.upstream.get("blob") == origin.blob:
+            return None
+        earlier = self.shared.earlier(known)
+        return history.past(earlier, subject, stage) if earlier else None
 
     # --- ship ---
 

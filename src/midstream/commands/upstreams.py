@@ -9,9 +9,10 @@ from midstream.adapters.blobs import blob_id
 from midstream.checks.view import COMMUNITY
 from midstream.commands import workspace as at
 from midstream.errors import MidstreamError, UsageError
-from midstream.origin import Origin, origin_of
+from midstream.origin import Earlier, Origin, origin_of
 from midstream.rebasing import Rebaser
 from midstream.source import Source
+from midstream.upstream.config import is_dockerfile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +32,7 @@ def rebaser(
     """What rebases the targets of a tree, and where it takes upstream's text from."""
     origins = Origins(workspace, release, dockerfile)
     folder = at.tree(workspace)
-    made = Rebaser(folder, origins, files.cache_root(), origins.text_then, profile)
+    made = Rebaser(folder, origins, files.cache_root(), origins.earlier, profile)
     return made, origins
 
 
@@ -45,6 +46,12 @@ class Origins:
         self.release = release
         self.dockerfile = dockerfile  # of one target; what that is built on stays as locked
         self._snapshots: dict[str, Snapshot] = {}
+
+    def at(self, release: str) -> None:
+        """From now on, the texts of this release."""
+        if release != self.release:
+            self.release = release
+            self._snapshots.clear()
 
     def __call__(self, target: str) -> Origin:
         project = self._project(target)
@@ -85,8 +92,8 @@ class Origins:
         project = at.project(self.workspace, self._project(target))
         return project.path_of(target, self.snapshot(project.name).lock.files) is not None
 
-    def text_then(self, lock: Decisions) -> Source | None:
-        """The Dockerfile that a lock was made from: by its blob, or from its release again.
+    def earlier(self, lock: Decisions) -> Earlier | None:
+        """Upstream as a target's lock knows it: by its blob, or from its release again.
 
         None where it can't be had; then the report lacks what changed, and nothing else.
         """
@@ -96,9 +103,15 @@ class Origins:
             return None
         tracker = at.tracker(at.project(self.workspace, name))
         try:
-            if tracker.blobs.missing([blob]):
-                tracker.release(release)
-            return Source.from_bytes(path, tracker.blobs.get(blob))
+            snapshot = tracker.release(release)
+            if snapshot.lock.files.get(path) != blob:
+                return Earlier(Source.from_bytes(path, tracker.blobs.get(blob)))
+            others = {
+                each: snapshot.source(each)
+                for each in snapshot.lock.files
+                if each != path and is_dockerfile(each)
+            }
+            return Earlier(snapshot.source(path), others)
         except MidstreamError:
             return None
 

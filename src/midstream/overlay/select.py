@@ -249,8 +249,20 @@ def no_stage(subject: Subject, name: str, place: Place) -> Diagnostic:
     )
 
 
+def likeness_of_nearest(subject: Subject, address: Address) -> float:
+    """How much the nearest candidate looks like what an address wants, from 0 to about 1."""
+    return max((score for score, _ in _ranked(subject, address)), default=0.0)
+
+
 def _nearest(subject: Subject, address: Address) -> list[Match]:
     """Commands, keys or instructions of the same kind that look most like what was wanted."""
+    best = sorted(
+        _ranked(subject, address), key=lambda each: (each[0], -each[1].span.start), reverse=True
+    )
+    return [match for score, match in best[:3] if score > 0.3]
+
+
+def _ranked(subject: Subject, address: Address) -> list[tuple[float, Match]]:
     wanted = " ".join(address.phrase) or (address.pattern.pattern if address.pattern else "")
     if not wanted:
         return []
@@ -263,9 +275,8 @@ def _nearest(subject: Subject, address: Address) -> list[Match]:
             text = _text(subject, match)
             score = _likeness(wanted, text)
             same_stage = stage is not None and stage.label == address.stage
-            ranked.append((score + (0.1 if same_stage else 0.0), -match.span.start, match))
-    best = sorted(ranked, key=lambda each: each[:2], reverse=True)[:3]
-    return [match for score, _, match in best if score > 0.3]
+            ranked.append((score + (0.1 if same_stage else 0.0), match))
+    return ranked
 
 
 def _candidates(subject: Subject, stage: Stage | None, instruction: Instruction) -> Iterator[Match]:

@@ -27,6 +27,7 @@ from midstream.overlay.model import (
 )
 from midstream.overlay.releases import holds
 from midstream.overlay.select import (
+    likeness_of_nearest,
     nothing_found,
     select,
     stages_of,
@@ -65,7 +66,27 @@ WRONG_PLACE = Rule(
 **The way out.** Choose another verb, or mend the `at:`.
 """,
 )
-RULES = (EXPIRED, WRONG_PLACE)
+REDUNDANT = Rule(
+    "MS526",
+    "redundant-edit",
+    """\
+**What it says.** Upstream's text is by now what an edit would make of it.
+
+**The way out.** Take the edit out: the overlay is what differs from upstream, and no more.
+""",
+)
+DEAD = Rule(
+    "MS527",
+    "dead-edit",
+    """\
+**What it says.** What an edit drops is gone from upstream, and nothing there looks like it.
+
+**The way out.** Take the edit out.
+""",
+)
+RULES = (EXPIRED, WRONG_PLACE, REDUNDANT, DEAD)
+
+_LIKE = 0.75  # above it, a candidate may be what the edit was about
 
 
 class Touch(Struct, frozen=True):
@@ -213,6 +234,9 @@ class _Worker:
             self._on_stages()
             return
         matches = select(self.subject, self.ship, self.edit.at)
+        if not matches and isinstance(self.edit.verb, Drop) and self._is_dead():
+            self._warn(DEAD, "what it drops is gone from upstream", "take the edit out")
+            return
         if not matches:
             finding = nothing_found(self.subject, self.ship, self.edit.at, f"`{self.edit.id}`")
             self.wanted.found.append(finding)
@@ -226,12 +250,36 @@ class _Worker:
 
     def _miscounted(self, places: list[Span]) -> None:
         edit = self.edit
+        if not places and isinstance(edit.verb, Swap) and self._is_done(edit.verb):
+            self._warn(REDUNDANT, f"upstream has `{edit.verb.new}` now", "take the edit out")
+            return
         if not places:
             old = edit.verb.old if isinstance(edit.verb, Swap) else ""
             self.refuse(f"`{old}` stands nowhere in what `{edit.at.text}` finds")
             return
         self.wanted.found.append(
             too_much_found(self.subject, edit.at, f"`{edit.id}`", edit.expect, places)
+        )
+
+    def _is_dead(self) -> bool:
+        """Whether nothing that is built looks like what the edit drops."""
+        return likeness_of_nearest(self.subject, self.edit.at) < _LIKE
+
+    def _is_done(self, verb: Swap) -> bool:
+        """Whether the text that the edit wants is there already."""
+        matches = select(self.subject, self.ship, self.edit.at)
+        return any(verb.new in self.text[m.span.start : m.span.end] for m in matches if verb.new)
+
+    def _warn(self, rule: Rule, message: str, help: str) -> None:
+        self.wanted.found.append(
+            Diagnostic(
+                rule=rule,
+                severity=Severity.WARNING,
+                message=f"`{self.edit.id}`: {message}",
+                source=self.edit.place.source,
+                span=self.edit.place.span,
+                help=help,
+            )
         )
 
     def _takes_instructions(self) -> bool:
@@ -488,6 +536,9 @@ class _Worker:
         return text.replace("\n", "\r\n") if crlf else text
 
     def change(self, span: Span, text: str) -> None:
+        if len(span) and self.text[span.start : span.end] == text:
+            self._warn(REDUNDANT, "upstream says this itself now", "take the edit out")
+            return
         self.wanted.edits.append(Edit(span, text, self.edit.id, self.edit.why))
 
     def touch(self, instruction: Instruction, effect: Effect) -> None:

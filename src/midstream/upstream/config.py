@@ -94,14 +94,14 @@ class Project(Struct, frozen=True, dict=True):
 
     def wants(self, path: str) -> bool:
         """Whether a file of a release is kept."""
-        return path in self._tracked or _looks_like_one(path) or any_matches(self.watch, path)
+        return path in self._tracked or is_dockerfile(path) or any_matches(self.watch, path)
 
     def unlisted(self, paths: Iterable[str]) -> tuple[str, ...]:
         """Upstream's Dockerfiles that are neither a target's nor ignored, sorted."""
         return tuple(
             path
             for path in sorted(paths)
-            if _looks_like_one(path)
+            if is_dockerfile(path)
             and path not in self._tracked
             and not any_matches(self.ignore, path)
         )
@@ -111,7 +111,8 @@ class Project(Struct, frozen=True, dict=True):
         return frozenset(path for each in self.dockerfiles.values() for path in each.paths)
 
 
-def _looks_like_one(path: str) -> bool:
+def is_dockerfile(path: str) -> bool:
+    """Whether a path of upstream is that of a Dockerfile, by where it stands and its name."""
     folder, name = posixpath.split(path)
     return folder in ("", "docker") and name.startswith("Dockerfile") and not name.endswith(".md")
 

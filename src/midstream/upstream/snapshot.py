@@ -102,6 +102,10 @@ class Tracker(Struct, frozen=True):
                 )
         return Snapshot(lock, self.blobs)
 
+    def releases(self) -> tuple[SourceRelease, ...]:
+        """Every final release with a source archive, oldest first."""
+        return self.index.releases(self._name())
+
     def release(self, version: str | None) -> Snapshot:
         """A release by its version, or the newest one of the index."""
         known = self._remembered(version) if version else None

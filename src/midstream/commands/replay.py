@@ -1,0 +1,124 @@
+"""`midstream replay`: back-test the overlays over a line of upstream releases."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from midstream import report
+from midstream.commands import upstreams
+from midstream.commands import workspace as at
+from midstream.errors import Exit, UsageError
+from midstream.movement import Answer
+from midstream.overlay.load import targets as overlaid
+from midstream.replaying import Step, Walk
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from midstream.cli import Workspace
+    from midstream.origin import Origin
+
+
+@click.command("replay")
+@click.option("--target", "targets", multiple=True, metavar="T", help="May be given several times.")
+@click.option("--all", "every", is_flag=True, help="Every target that has an overlay.")
+@click.option("--releases", metavar="A..B", help="From release A to B; the last ten by default.")
+@click.option("--last", type=click.IntRange(1), help="The last N releases.")
+@click.option("--project", metavar="NAME", help="Of upstream/NAME.yaml, where there are several.")
+@click.pass_obj
+def command(
+    workspace: Workspace,
+    targets: tuple[str, ...],
+    every: bool,
+    releases: str | None,
+    last: int | None,
+    project: str | None,
+) -> int:
+    """Rebase over a line of releases, each from where the one before left; write nothing."""
+    if every == bool(targets):
+        raise UsageError("name targets with --target, or take all with --all")
+    followed = at.project(workspace, project)
+    tracker = at.tracker(followed)
+    known = overlaid(at.tree(workspace))
+    wanted = tuple(t for t in followed.dockerfiles if t in (targets or known) and t in known)
+    names = _chosen([each.version for each in tracker.releases()], releases, last)
+    rebaser, origins = upstreams.rebaser(workspace)
+
+    def origin_of(target: str) -> Origin | None:
+        return origins(target) if origins.has(target) else None
+
+    walk = Walk(rebaser, origin_of)
+    steps: list[Step] = []
+    for name in names:
+        origins.at(name)
+        steps += walk.steps(name, wanted)
+    if workspace.json:
+        report.document("replay", _as_json(steps))
+    else:
+        _show(steps)
+    return Exit.FINDINGS if any(step.errors for step in steps) else Exit.OK
+
+
+def _chosen(known: Sequence[str], releases: str | None, last: int | None) -> list[str]:
+    if releases is None:
+        return list(known[-(last or 10) :])
+    first, dots, final = releases.partition("..")
+    for name in (first, final):
+        if name and name not in known:
+            raise UsageError(f"no release {name}", help=f"newest: {', '.join(known[-3:])}")
+    if not dots:
+        return [first]
+    start = known.index(first) if first else 0
+    end = known.index(final) + 1 if final else len(known)
+    if start >= end:
+        raise UsageError(f"`{releases}` holds no release", help="older..newer")
+    return list(known[start:end])
+
+
+def _show(steps: list[Step]) -> None:
+    header = ("RELEASE", "TARGET", "TAKEN", "FACTS", "ASIDE", "ASKED", "ERRORS", "")
+    rows = [_row(step) for step in steps]
+    total = {answer: sum(step.counts.get(answer, 0) for step in steps) for answer in Answer}
+    questions = sum(len(step.questions) for step in steps)
+    errors = sum(step.errors for step in steps)
+    rows.append(
+        (
+            "total", f"{len(steps)} rebases", str(total[Answer.TAKEN]), str(total[Answer.FACT]),
+            str(total[Answer.SET_ASIDE]), str(questions), str(errors), "",
+        )
+    )  # fmt: skip
+    report.table(header, rows)
+
+
+def _row(step: Step) -> tuple[str, ...]:
+    def count(answer: Answer) -> str:
+        return str(step.counts.get(answer, 0)) if step.counts else "-"
+
+    said = step.problem or ", ".join(step.questions)
+    return (
+        step.revision, step.target, count(Answer.TAKEN), count(Answer.FACT),
+        count(Answer.SET_ASIDE), str(len(step.questions)), str(step.errors),
+        said if len(said) <= 100 else f"{said[:99]}…",
+    )  # fmt: skip
+
+
+def _as_json(steps: list[Step]) -> dict[str, object]:
+    return {
+        "steps": [
+            {
+                "revision": step.revision,
+                "target": step.target,
+                "counts": {str(answer): n for answer, n in step.counts.items()},
+                "questions": list(step.questions),
+                "errors": step.errors,
+                "problem": step.problem,
+            }
+            for step in steps
+        ],
+        "asked": sum(len(step.questions) for step in steps),
+        "errors": sum(step.errors for step in steps),
+    }
+
+

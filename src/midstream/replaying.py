@@ -1,0 +1,81 @@
+"""The overlays as they stand, over a line of upstream releases: what would have been asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from midstream.errors import MidstreamError
+from midstream.movement import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from midstream.decisions import Decisions
+    from midstream.origin import Earlier, Origin
+    from midstream.rebasing import Rebased, Rebaser
+
+
+class Step(Struct, frozen=True):
+    """One target at one revision. `problem` says why it could not be rebased at all."""
+
+    revision: str
+    target: str
+    counts: dict[Answer, int]
+    questions: tuple[str, ...] = ()
+    errors: int = 0
+    problem: str = ""
+
+
+class Walk:
+    """Goes from revision to revision; the lock of each is what the one before left.
+
+    Every question is counted and then taken as accepted, as a person would have done in time.
+    `origin_of` gives upstream's text of a target at the revision that is under way, or None.
+    """
+
+    def __init__(self, rebaser: Rebaser, origin_of: Callable[[str], Origin | None]) -> None:
+        self.rebaser = rebaser
+        self.origin_of = origin_of
+        self._locks: dict[str, Decisions] = {}
+        self._earlier: dict[str, Earlier] = {}
+        rebaser.locks = self._locks
+        rebaser.earlier = self._then
+
+    def _then(self, lock: Decisions) -> Earlier | None:
+        return self._earlier.get(lock.target)
+
+    def steps(self, revision: str, targets: Iterable[str]) -> Iterator[Step]:
+        """What the rebase of each target gives at one revision."""
+        self.rebaser.forget()
+        for target in targets:
+            if self.origin_of(target) is None:
+                continue
+            try:
+                rebased = self.rebaser.rebase(target)
+            except MidstreamError as error:
+                yield Step(revision, target, {}, errors=1, problem=error.message)
+                continue
+            yield _step(revision, rebased)
+            self._keep(target, rebased)
+
+    def _keep(self, target: str, rebased: Rebased) -> None:
+        from midstream.origin import Earlier, dockerfiles_beside
+
+        self._locks[target] = rebased.decisions
+        origin = rebased.origin
+        self._earlier[target] = Earlier(origin.dockerfile, dockerfiles_beside(origin))
+
+
+def _step(revision: str, rebased: Rebased) -> Step:
+    counts = {answer: 0 for answer in Answer}
+    for change in rebased.changes:
+        counts[change.answer] += 1
+    return Step(
+        revision,
+        rebased.overlay.target,
+        counts,
+        tuple(question.id for question in rebased.questions),
+        sum(found.is_error for found in rebased.findings),
+    )
