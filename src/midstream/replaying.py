@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from midstream.errors import MidstreamError
 from midstream.movement import Answer
+from midstream.overlay.load import NoOverlay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -54,6 +55,9 @@ class Walk:
                 continue
             try:
                 rebased = self.rebaser.rebase(target)
+            except NoOverlay as error:  # a gap in the ranges, not a fault of an overlay
+                yield Step(revision, target, {}, problem=error.message)
+                continue
             except MidstreamError as error:
                 yield Step(revision, target, {}, errors=1, problem=error.message)
                 continue
@@ -69,7 +73,7 @@ class Walk:
 
 
 def _step(revision: str, rebased: Rebased) -> Step:
-    counts = {answer: 0 for answer in Answer}
+    counts = dict.fromkeys(Answer, 0)
     for change in rebased.changes:
         counts[change.answer] += 1
     return Step(

@@ -120,5 +120,3 @@ def _as_json(steps: list[Step]) -> dict[str, object]:
         "asked": sum(len(step.questions) for step in steps),
         "errors": sum(step.errors for step in steps),
     }
-
-
