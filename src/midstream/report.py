@@ -142,7 +142,8 @@ def show_error(error: MidstreamError) -> None:
     show_findings(error.diagnostics)
     click.echo(f"{click.style('error', fg='red', bold=True)}: {visible(error.message)}", err=True)
     if error.help:
-        click.echo(f"  help: {visible(error.help)}", err=True)
+        first, *rest = visible_lines(error.help)
+        click.echo("\n".join([f"  help: {first}", *(f"        {more}" for more in rest)]), err=True)
 
 
 def format_finding(found: Diagnostic, *, colour: bool = False) -> str:
@@ -154,7 +155,7 @@ def format_finding(found: Diagnostic, *, colour: bool = False) -> str:
     at = found.source.position(found.span.start)
     gutter = " " * len(str(at.line))
     title = style(f"{found.severity}[{found.rule.code}]", fg=_COLOURS[found.severity], bold=True)
-    context = f"  ({found.context})" if found.context else ""
+    context = f"  ({visible(found.context)})" if found.context else ""
     lines = [
         f"{title}: {visible(found.message)}",
         f"{gutter}--> {visible(found.source.name)}:{at}{context}",
@@ -162,7 +163,9 @@ def format_finding(found: Diagnostic, *, colour: bool = False) -> str:
     ]
     if found.also:
         there = found.also.source.position(found.also.span.start)
-        lines.append(f"{gutter} = {visible(found.also.note)}: {found.also.source.name}:{there}")
+        lines.append(
+            f"{gutter} = {visible(found.also.note)}: {visible(found.also.source.name)}:{there}"
+        )
     if found.help:
         first, *rest = visible_lines(found.help)
         lines.append(f"{gutter} = help: {first}")
