@@ -42,8 +42,10 @@ def test_a_program_that_is_not_there_is_named() -> None:
 
 def test_a_deadline_ends_a_program_with_all_that_it_started(tmp_path: Path) -> None:
     script = f"sleep 60 & echo $! > {tmp_path}/child; wait"
+    started = time.monotonic()
     with pytest.raises(TimedOut, match=r"did not finish in 1 s"):
         run("sh", "-c", script, timeout=1)
+    assert time.monotonic() - started < 30  # it did not wait for the child to end by itself
     child = Path("/proc", (tmp_path / "child").read_text().strip(), "stat")
     deadline = time.monotonic() + 20
     while _runs(child) and time.monotonic() < deadline:

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+
+from midstream import __version__
+from midstream.cli import Cli, main
+from midstream.errors import Exit, IntegrityError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def exit_code(group: click.Group, *arguments: str) -> int:
+    with pytest.raises(SystemExit) as caught:
+        group.main(list(arguments))
+    return int(caught.value.code or 0)
+
+
+def failing(error: BaseException) -> Cli:
+    def callback() -> None:
+        raise error
+
+    return Cli("midstream", invoke_without_command=True, callback=callback)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (click.exceptions.Abort(), Exit.INTERRUPTED),
+        (KeyboardInterrupt(), Exit.INTERRUPTED),
+        (click.UsageError("no"), Exit.USAGE),
+        (IntegrityError("not it"), Exit.INTEGRITY),
+        (BrokenPipeError(), Exit.OUTSIDE),
+    ],
+)
+def test_every_failure_has_its_exit_code(error: BaseException, code: Exit) -> None:
+    assert exit_code(failing(error)) == code
+
+
+def test_a_defect_of_ours_is_said_and_its_traceback_is_in_a_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert exit_code(failing(ZeroDivisionError("oh"))) == Exit.BUG
+    err = capsys.readouterr().err
+    assert "a defect of midstream" in err
+    assert "Traceback" not in err
+    [log] = tmp_path.iterdir()
+    assert "ZeroDivisionError: oh" in log.read_text()
+    assert __version__ in log.read_text()
+
+
+def test_the_version_and_every_command_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(main, "--version") == Exit.OK
+    assert exit_code(main, "--help") == Exit.OK
+    out = capsys.readouterr().out
+    assert __version__ in out
+    assert all(name in out for name in main.list_commands(click.Context(main)))
+
+
+def test_an_unknown_command_is_a_usage_error() -> None:
+    assert exit_code(main, "no-such-command") == Exit.USAGE
+
+
+def test_nothing_slow_is_loaded_to_start() -> None:
+    from midstream.adapters.process import run
+
+    slow = {"rich", "tree_sitter", "dockerfile_parse", "git"}
+    script = f"import sys, midstream.cli; print(*{slow} & set(sys.modules))"
+    done = run(sys.executable, "-c", script, env={"PYTHONPATH": ":".join(sys.path)})
+    assert (done.exit_code, done.stdout.strip()) == (0, b"")
