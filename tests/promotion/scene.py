@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from midstream.promotion import apply, journal
-from midstream.promotion import plan as planning
+from midstream.promotion import plan as plans
 from midstream.promotion.apply import Event, Report, State, Way
 from midstream.promotion.journal import Journal
-from midstream.promotion.policy import Kind
+from midstream.promotion.plan import Kind
 from promotion.world import UNIQUE, VALUES, World
 from registries import images
 from registries.debian import PASSWORD
@@ -148,7 +148,7 @@ class Scene:
             if each.state is State.UNTOUCHED:
                 # By us: that somebody else moved it since the plan is said beside it.
                 assert there == each.previous or "holds" in each.why, each
-        said = [plan.data.decode(), str(report), str(self.events), *planning.lines(plan)]
+        said = [plan.data.decode(), str(report), str(self.events), *plans.lines(plan)]
         with suppress(FileNotFoundError):
             said.append((self.folder / plan.run / "journal.jsonl").read_text())
         assert not any(PASSWORD in each for each in said)  # P5

@@ -15,8 +15,7 @@ import pytest
 from midstream.adapters.files import CannotWrite
 from midstream.adapters.skopeo import Skopeo
 from midstream.errors import Exit, Refused
-from midstream.promotion import apply, journal
-from midstream.promotion import plan as planning
+from midstream.promotion import apply, journal, planning
 from midstream.promotion.apply import MovedSince, State, Way
 from midstream.promotion.journal import AnotherRuns, Journal
 from promotion.scene import FLOATING, LATEST, MINOR, NAMES, RELEASE, Scene, killed_at
@@ -27,6 +26,7 @@ from registries.faults import Fault
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from midstream.promotion.plan import Plan
     from registries.debian import DebianRegistry
     from registries.double import Double
 
@@ -335,7 +335,7 @@ def test_two_promoters_on_one_tag_never_both_claim_it_falsely(
                 for each in two
             ]
 
-            def race(plan: planning.Plan, tag: str = tag) -> apply.Report:
+            def race(plan: Plan, tag: str = tag) -> apply.Report:
                 with Journal(tmp_path / tag / plan.run, now=str) as held:
                     return apply.carry_out(plan, outside, held, Way(jobs=1, settle=0.2))
 

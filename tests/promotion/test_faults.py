@@ -17,7 +17,7 @@ import pytest
 
 from midstream.adapters.skopeo import Skopeo
 from midstream.errors import Exit, MidstreamError
-from midstream.promotion import plan as planning
+from midstream.promotion import plan as plans
 from promotion.scene import LATEST, MINOR, NAMES, RELEASE, Real, Scene, killed_at
 from promotion.world import UNIQUE, VALUES
 from registries import faults, images
@@ -421,4 +421,4 @@ def test_a_plan_reads_as_the_same_plan_afterwards(
     double: Double, tmp_path: Path, other_double: Double
 ) -> None:
     made = Scene(double, other_double, tmp_path).plan()
-    assert planning.parse(made.data, "plan.json") == made
+    assert plans.parse(made.data, "plan.json") == made

@@ -13,7 +13,7 @@ from midstream.adapters.http import ConnectionLost
 from midstream.adapters.registry import Endpoint, NotFound, Registry, TooManyRequests
 from midstream.errors import MidstreamError
 from midstream.promotion.pace import Gates, Patience, Stopped
-from midstream.promotion.policy import Pacing
+from midstream.promotion.plan import Pacing
 from registries import faults, images
 from registries.faults import Fault
 

@@ -10,7 +10,7 @@ import pytest
 
 from midstream.adapters.registry import Unauthorized
 from midstream.errors import Exit, IntegrityError, UsageError
-from midstream.promotion import plan as planning
+from midstream.promotion import plan as plans
 from midstream.promotion.plan import Action, SourceExpired, SourceMissing
 from midstream.promotion.policy import NoValue
 from midstream.promotion.reference import InvalidReference
@@ -79,7 +79,7 @@ def test_a_release_tag_with_another_image_is_refused(
     allowed = world.plan(allowed={"MS410": "0.33.0 never worked"})
     assert actions(only(allowed))["0.33.0"] is Action.MOVE
     assert allowed.exit_code == Exit.OK
-    assert "0.33.0 never worked" in "\n".join(planning.lines(allowed))
+    assert "0.33.0 never worked" in "\n".join(plans.lines(allowed))
 
 
 def test_the_plan_is_shown_as_the_documentation_says(
@@ -90,7 +90,7 @@ def test_the_plan_is_shown_as_the_documentation_says(
     signature, tag = images.cosign(image.digest)
     double.load("ci/rocm", signature, tag)
     other_double.load("vllm/vllm-rocm", old, "0.33", "0.33.0")
-    shown = list(planning.lines(world.plan()))
+    shown = list(plans.lines(world.plan()))
     new, was = image.digest[7:11], old.digest[7:11]
     assert shown[0].startswith(
         f"rocm  staging.example/ci/rocm:{COMMIT} -> quay.io/vllm/vllm-rocm  "
@@ -122,7 +122,7 @@ def test_a_plan_is_the_same_bytes_each_time_and_comes_back_from_them(
     first, second = world.plan(), world.plan(now=NOW + timedelta(hours=1))
     assert first.data == second.data
     assert first.run == second.run
-    back = planning.parse(first.data, "plan.json")
+    back = plans.parse(first.data, "plan.json")
     assert back == first
     assert len(only(back).attachments) == 2
     assert only(back).labels == {"io.midstream.upstream": "x"}
@@ -152,13 +152,13 @@ def test_a_plan_that_was_meddled_with_is_no_plan(
     content = json.loads(world.plan().data)
     change(content)
     with pytest.raises((UsageError, InvalidReference)):
-        planning.parse(json.dumps(content).encode(), "plan.json")
+        plans.parse(json.dumps(content).encode(), "plan.json")
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b'{"kind": 1}', b"\xff", b"[" * 9999])
 def test_any_other_file_is_no_plan(data: bytes) -> None:
     with pytest.raises(UsageError, match="is no plan"):
-        planning.parse(data, "plan.json")
+        plans.parse(data, "plan.json")
 
 
 class TestSources:
@@ -337,7 +337,7 @@ class TestGates:
             world, double, other, target, locked=locked, allowed={"MS418": "built by hand"}
         )
         assert told.refusals == ()
-        assert planning.parse(planning.Plan((told,)).data, "x").units[0].allowed == {
+        assert plans.parse(plans.Plan((told,)).data, "x").units[0].allowed == {
             "MS418": "built by hand"
         }
 

@@ -10,7 +10,8 @@ import pytest
 from midstream.configuration import ConfigurationError
 from midstream.overlay.load import load_overlay
 from midstream.promotion import policy, registries
-from midstream.promotion.policy import Kind, NoValue, Policy, Profile
+from midstream.promotion.plan import Kind
+from midstream.promotion.policy import NoValue, Policy, Profile
 from midstream.promotion.reference import InvalidReference
 from midstream.source import Source
 from overlay.trees import HEAD, app

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from midstream.adapters.registry import Endpoint
 from midstream.adapters.skopeo import Skopeo
-from midstream.promotion import plan as planning
-from midstream.promotion import policy
+from midstream.promotion import planning, policy
 from midstream.promotion.outside import Registries
 from midstream.promotion.pace import Gates, Patience
-from midstream.promotion.plan import Order, Plan
+from midstream.promotion.planning import Order
 from midstream.source import Source
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from midstream.overlay.model import Overlay
+    from midstream.promotion.plan import Plan
     from midstream.promotion.policy import Policy
 
 NOW = datetime(2026, 1, 10, tzinfo=UTC)
@@ -79,7 +79,8 @@ class World:
             stop=self.stop,
             on_retry=lambda _host, error, _pause: self.retries.append(error.message),
         )
-        with Registries(self.endpoints(), gates, skopeo or Skopeo(timeout=20)) as outside:
+        copier = skopeo or Skopeo(timeout=20)
+        with Registries(self.endpoints(), gates, lambda: copier) as outside:
             yield outside
 
     def order(self, *names: str, values: Mapping[str, str] = VALUES, **options: Any) -> Order:

@@ -12,9 +12,10 @@ import socket
 import ssl
 import threading
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
+
+from msgspec import Struct
 
 from midstream import __version__
 from midstream.adapters import proxy
@@ -79,8 +80,7 @@ class TooLarge(BadReply):
     """The answer is larger than anything that was asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Url:
+class Url(Struct, frozen=True):
     scheme: str
     host: str
     port: int
@@ -117,12 +117,16 @@ class Url:
         return f"{self.scheme}://{self.authority}{self.target}"
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
+    """Its body may be a token, so its `repr` has none."""
+
     url: Url
     status: int
-    headers: http.client.HTTPMessage = field(repr=False)
-    body: bytes = field(repr=False)
+    headers: http.client.HTTPMessage
+    body: bytes
+
+    def __repr__(self) -> str:
+        return f"Reply({str(self.url)!r}, {self.status})"
 
     def header(self, name: str) -> str | None:
         """All values of a header that was sent, as one."""

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
+from msgspec import Struct, field
 
-@dataclass(frozen=True, slots=True)
-class Proxy:
+
+class Proxy(Struct, frozen=True):
+    """Its headers may hold a login, so its `repr` has none."""
+
     host: str
     port: int
-    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"Proxy({self.host!r}, {self.port})"
 
 
 def proxy_for(scheme: str, host: str, port: int) -> Proxy | None:

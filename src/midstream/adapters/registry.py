@@ -11,17 +11,19 @@ import json
 import re
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from urllib.parse import quote, urlencode
 
-from midstream.adapters import authfile
+from msgspec import Struct
+
 from midstream.adapters.http import BadReply, Connections, Reply, Transient, Url
 from midstream.errors import Exit, IntegrityError, MidstreamError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from midstream.adapters import authfile
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -42,8 +44,7 @@ Action = Literal["pull", "pull,push"]
 Around = Callable[[Callable[[], Reply]], Reply]
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True):
     """Where a registry is served. `host` is what people write; `address` is what is called.
 
     `plain` is http, and is never guessed. `ca` is then the only authority that is trusted.
@@ -66,8 +67,7 @@ class Endpoint:
         return Url.parse(f"{'http' if self.plain else 'https'}://{self.served_at}/v2/")
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(Struct, frozen=True):
     """A manifest's bytes, and the digest that they hash to."""
 
     digest: str
@@ -88,8 +88,7 @@ class Manifest:
         return {"mediaType": self.media_type, "digest": self.digest, "size": len(self.data)}
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """What a registry says of a manifest without sending it. No proof: nothing was hashed."""
 
     digest: str | None
@@ -97,8 +96,7 @@ class Claim:
     size: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Struct, frozen=True):
     """How a registry answered to a manifest. `knows_referrers`: it lists its `subject` itself."""
 
     claimed: str | None
@@ -488,6 +486,8 @@ class _Keys:
         return key
 
     def _login(self, repository: str) -> authfile.Credentials | None:
+        from midstream.adapters import authfile  # many registries never ask for a login
+
         with self._lock:
             if self._authfile is None:
                 self._authfile = authfile.read(self._endpoint.authfile)

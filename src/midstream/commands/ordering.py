@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from midstream.adapters import files
 from midstream.errors import UsageError
 from midstream.promotion import policy as policies
-from midstream.promotion.plan import Order
+from midstream.promotion.planning import Order
 from midstream.promotion.reference import parse_digest
 from midstream.source import Source
 

@@ -6,7 +6,7 @@ little more than starting.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from midstream.adapters.registry import Endpoint
+    from midstream.adapters.skopeo import Skopeo
     from midstream.cli import Workspace
     from midstream.promotion.apply import Event, Report
     from midstream.promotion.outside import Registries
-    from midstream.promotion.plan import Plan
-    from midstream.promotion.policy import Pacing, Policy
+    from midstream.promotion.plan import Pacing, Plan
+    from midstream.promotion.policy import Policy
+    from midstream.promotion.record import Record
     from midstream.promotion.runs import Runs
     from midstream.promotion.verify import Verdict
 
@@ -282,7 +284,7 @@ def doctor(workspace: Workspace, write: bool, policy: Path | None, registries: P
         checks += [looking.check_authfile(path) for path in sorted(logins, key=str)]
         for host in hosts:
             registry = outside.registry(host)
-            checks += looking.check_registry(registry, datetime.now(UTC).timestamp())
+            checks += looking.check_registry(registry, time.time())
         checks += [
             looking.check_readable(outside.side(each), must_exist=each in sources)
             for each in sorted(sources | targets)
@@ -303,8 +305,10 @@ def _make(
     runs: Path | None,
     choice: Mapping[str, Any],
 ) -> Plan:
+    from datetime import UTC, datetime
+
     from midstream.commands import ordering
-    from midstream.promotion import plan as planning
+    from midstream.promotion import planning
 
     policy = _read_policy(workspace)
     order = ordering.order(
@@ -331,7 +335,7 @@ def _carry_out(
     with (
         _outside(registries, made.pacing, attempts=how["attempts"], policy=how["policy"],
                  timeout=how["timeout"]) as outside,
-        Journal(folder, now=lambda: datetime.now(UTC).isoformat(timespec="milliseconds")) as held,
+        Journal(folder, now=_now) as held,
     ):  # fmt: skip
         with report.Following(dict(rows).items()) as following:
 
@@ -352,15 +356,24 @@ def _carry_out(
 
 
 def _record(made: Plan, found: Report, kept: Runs, outside: Registries, *, attach: bool) -> None:
-    from midstream.promotion import record as recording
+    def record() -> Record:
+        from midstream.promotion import record as recording
 
-    finished = datetime.now(UTC).isoformat(timespec="seconds")
-    written = kept.keep_record(
-        recording.make(made, found, finished=finished, skopeo=outside.skopeo.version_used)
-    )
+        return recording.make(made, found, finished=_now("s"), skopeo=outside.skopeo_used)
+
+    kept.keep_record(made, record)
     if attach:
-        for each in recording.attach(written, outside):
+        from midstream.promotion import record as recording
+
+        for each in recording.attach(kept.record(made.run), outside):
             report.note(f"record attached to {each.subject} as {each.digest}")
+
+
+def _now(precision: str = "ms") -> str:
+    """As RFC 3339 writes it."""
+    now = time.time()
+    part = f".{int(now * 1000) % 1000:03}" if precision == "ms" else ""
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}{part}Z"
 
 
 def _outside(
@@ -371,7 +384,6 @@ def _outside(
     policy: Path | None = None,
     timeout: float = 3600,
 ) -> Registries:
-    from midstream.adapters.skopeo import Skopeo
     from midstream.promotion.outside import Registries
     from midstream.promotion.pace import Gates, Patience
 
@@ -382,7 +394,13 @@ def _outside(
             f"{host}: {error.args[0]}; again in {pause:.1f} s"
         ),
     )
-    return Registries(_endpoints(registries), gates, Skopeo(policy, timeout=timeout))
+
+    def skopeo() -> Skopeo:
+        from midstream.adapters.skopeo import Skopeo
+
+        return Skopeo(policy, timeout=timeout)
+
+    return Registries(_endpoints(registries), gates, skopeo)
 
 
 def _endpoints(path: Path | None) -> Mapping[str, Endpoint]:
@@ -403,9 +421,9 @@ def _read_policy(workspace: Workspace) -> Policy:
 
 def _read_plan(path: Path) -> Plan:
     from midstream.adapters import files
-    from midstream.promotion import plan as planning
+    from midstream.promotion import plan as plans
 
-    return planning.parse(files.read(path), str(path))
+    return plans.parse(files.read(path), str(path))
 
 
 def _runs_in(folder: Path | None) -> Runs:
@@ -437,7 +455,7 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _show_plan(workspace: Workspace, made: Plan) -> None:
-    from midstream.promotion import plan as planning
+    from midstream.promotion import plan as plans
 
     if workspace.json:
         import json
@@ -449,7 +467,7 @@ def _show_plan(workspace: Workspace, made: Plan) -> None:
         report.document("promotion-plan", {"run": made.run, "failures": failures,
                                            "plan": json.loads(made.data)})  # fmt: skip
     else:
-        for each in planning.lines(made):
+        for each in plans.lines(made):
             report.line(report.visible(each))
     for failure in made.failures:
         report.note(f"{failure.name} can't be planned:")

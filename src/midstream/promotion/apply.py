@@ -9,25 +9,24 @@ from __future__ import annotations
 
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from midstream.adapters import process
+from msgspec import Struct, field
+
 from midstream.adapters.http import Transient
 from midstream.adapters.registry import NotFound, Unauthorized
-from midstream.adapters.skopeo_errors import Damaged, SkopeoStopped
 from midstream.errors import Exit, IntegrityError, MidstreamError, Refused
 from midstream.promotion import attachments
 from midstream.promotion.attachments import AttachmentsLost
 from midstream.promotion.pace import Stopped, rest
-from midstream.promotion.plan import MOVED, Action, SourceMissing, short
-from midstream.promotion.policy import Kind
+from midstream.promotion.plan import MOVED, Action, Kind, SourceMissing, short
 from midstream.promotion.reference import Digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from midstream.promotion.journal import Journal
     from midstream.promotion.outside import Outside
@@ -48,8 +47,7 @@ class State(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class TagResult:
+class TagResult(Struct, frozen=True):
     """One tag at the end. `copied`: by this run; False where it was right before."""
 
     image: str
@@ -63,8 +61,7 @@ class TagResult:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """Something to show while it happens. `what`: copying, copied, retry, verified, unchanged,
     attached, waiting, failed."""
 
@@ -75,8 +72,7 @@ class Event:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """All tags, and what went wrong with which image."""
 
     tags: tuple[TagResult, ...]
@@ -123,8 +119,7 @@ class HeldBack(MidstreamError):
     exit_code = Exit.OK
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(Struct, frozen=True):
     """How a plan is carried out. `settle`: seconds until a written tag must be readable."""
 
     jobs: int = 4
@@ -151,8 +146,7 @@ def refuse_if_it_refuses(plan: Plan) -> None:
             )
 
 
-@dataclass
-class _Progress:
+class _Progress(Struct):
     """One image's way. `there`: what each tag held when it was last read."""
 
     unit: Unit
@@ -169,8 +163,7 @@ class _Progress:
         return bool(self.done)
 
 
-@dataclass
-class _Run:
+class _Run(Struct):
     plan: Plan
     outside: Outside
     journal: Journal
@@ -182,23 +175,28 @@ class _Run:
         began = time.monotonic()
         progress = [_Progress(unit) for unit in self.plan.units]
         stopped: Exit | None = None
-        with ThreadPoolExecutor(max(1, self.way.jobs)) as pool:
+        with _side_by_side(min(self.way.jobs, len(progress))) as each_of:
             try:
-                self._phases(progress, pool)
+                self._phases(progress, each_of)
             except (KeyboardInterrupt, SystemExit, Stopped) as reason:
                 stopped = _exit_of(reason)
-                self.outside.gates.stop.set()
-                process.end_all()
+                self._stop()
             except BaseException:
-                self.outside.gates.stop.set()
-                process.end_all()
+                self._stop()
                 raise
         self.outside.gates.stop.clear()
         return self._report(progress, stopped, time.monotonic() - began)
 
-    def _phases(self, progress: Sequence[_Progress], pool: ThreadPoolExecutor) -> None:
+    def _stop(self) -> None:
+        """No new request, no more waiting, and no skopeo that goes on by itself."""
+        from midstream.adapters import process
+
+        self.outside.gates.stop.set()
+        process.end_all()
+
+    def _phases(self, progress: Sequence[_Progress], each_of: _EachOf) -> None:
         for phase in (self._look_first, self._arrive, self._float, self._float_last):
-            list(pool.map(_guarded(phase), [each for each in progress if each.error is None]))
+            each_of(_guarded(phase), [each for each in progress if each.error is None])
             self._barrier(progress)
             if self.outside.gates.stop.is_set():
                 raise Stopped("stopped between two steps")
@@ -474,6 +472,26 @@ class _Run:
             self.way.observe(event)
 
 
+_EachOf = Callable[[Callable[[_Progress], None], list[_Progress]], None]
+
+
+@contextmanager
+def _side_by_side(jobs: int) -> Iterator[_EachOf]:
+    """Do a thing to each of several, in threads where there is more than one."""
+    if jobs <= 1:
+        yield _one_by_one
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(jobs) as pool:
+        yield lambda do, several: list(pool.map(do, several)).clear()
+
+
+def _one_by_one(do: Callable[[_Progress], None], several: list[_Progress]) -> None:
+    for each in several:
+        do(each)
+
+
 def _guarded(phase: Callable[[_Progress], None]) -> Callable[[_Progress], None]:
     """One image's failure is its own; the others of other groups go on."""
 
@@ -487,6 +505,8 @@ def _guarded(phase: Callable[[_Progress], None]) -> Callable[[_Progress], None]:
 
 
 def _may_pass(error: MidstreamError | None, attempt: int, patience: Patience) -> bool:
+    from midstream.adapters.skopeo_errors import Damaged, SkopeoStopped
+
     if attempt >= patience.attempts:
         return False
     match error:

@@ -12,8 +12,9 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from midstream.adapters.registry import OCI_INDEX, OCI_MANIFEST, Manifest, NotFound, digest_of
 from midstream.diagnostic import Rule
@@ -36,8 +37,7 @@ _ATTEMPTS = 5
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(Struct, frozen=True):
     """A repository at one end of a promotion."""
 
     registry: Registry
@@ -53,8 +53,7 @@ class Side:
             return None
 
 
-@dataclass(frozen=True, slots=True)
-class Attachment:
+class Attachment(Struct, frozen=True):
     """One manifest that belongs to `subject`. `tag` is cosign's; a referrer has none.
 
     `parts`: cosign adds signatures to a manifest as layers, so that one which holds all of these,
@@ -74,8 +73,7 @@ class Attachment:
         return self.tag.rpartition(".")[2] or self.artifact_type or "referrer"
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(Struct, frozen=True):
     """An attachment that the destination lacks, and what it has in its place."""
 
     attachment: Attachment

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import re
 import stat
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from midstream.adapters import authfile
 from midstream.adapters.authfile import CannotLogIn
@@ -32,8 +33,7 @@ _VERSION = re.compile(r"skopeo version (\d+)\.(\d+)(?:\.(\d+))?")
 _SKEW = 60.0  # seconds: tokens live for minutes, and are dated
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """One thing that was looked at. `severity` is None where it is well."""
 
     about: str

@@ -6,11 +6,13 @@ They read what the image itself says (its index, its settings), and never a tag 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from midstream.diagnostic import Rule, Severity
+from midstream.promotion.plan import Finding
 from midstream.promotion.policy import Profile
 
 if TYPE_CHECKING:
@@ -27,36 +29,7 @@ _RED_HAT = re.compile(r"^[^a-z0-9]*red[^a-z0-9]*hat", re.IGNORECASE)
 _MOST_LAYERS = 40
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What is wrong with an image, or with the name it should get."""
-
-    code: str
-    name: str
-    message: str
-    help: str = ""
-    severity: Severity = Severity.ERROR
-
-    @classmethod
-    def of(
-        cls, rule: Rule, message: str, help: str = "", severity: Severity = Severity.ERROR
-    ) -> Finding:
-        return cls(rule.code, rule.name, message, help, severity)
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "code": self.code, "name": self.name, "message": self.message, "help": self.help,
-            "severity": str(self.severity),
-        }  # fmt: skip
-
-    @classmethod
-    def from_json(cls, content: Mapping[str, str]) -> Finding:
-        severity = Severity(content["severity"])
-        return cls(content["code"], content["name"], content["message"], content["help"], severity)
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What an image is held against. `locked`: the labels of its rebase's `.build.json`.
 
     `locked` of None: the image has no target, so no rebase to come from. `values` fill in the

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from midstream.adapters.http import BadReply
 from midstream.adapters.registry import (
@@ -28,13 +29,12 @@ _CONFIG_TYPES = frozenset({
 _LEAST_YEAR = 2000  # what was built for the same bytes each time says 1970, or 1980
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """One platform's image."""
 
     platform: str
     digest: str
-    config: Mapping[str, Any] = field(repr=False)
+    config: Mapping[str, Any]
     layers: int
 
     @property
@@ -66,8 +66,7 @@ class Part:
         return config if isinstance(config, dict) else {}
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(Struct, frozen=True):
     """`size` is that of all manifests, settings and layers, each once, in bytes.
 
     `missing`: what the index names and the repository lacks. `nested`: indexes in the index.

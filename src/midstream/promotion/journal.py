@@ -12,8 +12,9 @@ import json
 import os
 import threading
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Self
+
+from msgspec import Struct
 
 from midstream.adapters.files import CannotWrite
 from midstream.errors import Exit, MidstreamError, UsageError
@@ -37,8 +38,7 @@ class JournalDamaged(UsageError):
     """A line in the middle is none: only the last one can be torn by a crash."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One step. `step`: begin, intent, copied, verified, failed, end."""
 
     sequence: int
@@ -46,16 +46,16 @@ class Entry:
     fields: dict[str, Any]
 
 
-@dataclass
 class Journal:
     """Opened for one run, and held against any other process until it is closed."""
 
-    folder: Path
-    now: Callable[[], str]
-    entries: list[Entry] = field(default_factory=list)
-    _file: FileIO | None = field(default=None, repr=False)
-    _held: IO[bytes] | None = field(default=None, repr=False)
-    _mutex: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    def __init__(self, folder: Path, now: Callable[[], str]) -> None:
+        self.folder = folder
+        self.entries: list[Entry] = []
+        self._now = now
+        self._file: FileIO | None = None
+        self._held: IO[bytes] | None = None
+        self._mutex = threading.Lock()
 
     def __enter__(self) -> Self:
         """Raises `AnotherRuns`, `CannotWrite` and `JournalDamaged`."""
@@ -98,7 +98,7 @@ class Journal:
                 raise RuntimeError("the journal is closed")
             last = self.entries[-1].sequence if self.entries else 0
             entry = Entry(last + 1, step, fields)
-            content = {"seq": entry.sequence, "at": self.now(), "step": step, **fields}
+            content = {"seq": entry.sequence, "at": self._now(), "step": step, **fields}
             line = f"{json.dumps(content)}\n".encode()
             whole = self._file.seek(0, os.SEEK_END)
             try:

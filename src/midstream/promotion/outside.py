@@ -6,12 +6,12 @@ import threading
 from typing import TYPE_CHECKING, Protocol, Self
 
 from midstream.adapters.registry import Endpoint, Registry
-from midstream.adapters.skopeo import Image, Skopeo
 from midstream.promotion.attachments import Side
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from midstream.adapters.skopeo import Image, Skopeo
     from midstream.promotion.pace import Gates
     from midstream.promotion.reference import Reference, Repository
 
@@ -30,13 +30,20 @@ class Outside(Protocol):
 
 
 class Registries:
-    """Every registry under the name that people write; `endpoints` says where some really are."""
+    """Every registry under the name that people write; `endpoints` says where some really are.
+
+    `skopeo` makes what copies, when there is something to copy.
+    """
 
     def __init__(
-        self, endpoints: Mapping[str, Endpoint], gates: Gates, skopeo: Skopeo | None = None
+        self,
+        endpoints: Mapping[str, Endpoint],
+        gates: Gates,
+        skopeo: Callable[[], Skopeo] | None = None,
     ) -> None:
         self.gates = gates
-        self.skopeo = skopeo or Skopeo()
+        self._make_skopeo = skopeo
+        self._skopeo: Skopeo | None = None
         self._endpoints = dict(endpoints)
         self._registries: dict[str, Registry] = {}
         self._lock = threading.Lock()
@@ -47,7 +54,22 @@ class Registries:
     def __exit__(self, *_: object) -> None:
         for registry in self._registries.values():
             registry.close()
-        self.skopeo.close()
+        if self._skopeo is not None:
+            self._skopeo.close()
+
+    @property
+    def skopeo(self) -> Skopeo:
+        with self._lock:
+            if self._skopeo is None:
+                from midstream.adapters.skopeo import Skopeo
+
+                self._skopeo = self._make_skopeo() if self._make_skopeo else Skopeo()
+            return self._skopeo
+
+    @property
+    def skopeo_used(self) -> str:
+        """The version that has copied; empty where nothing was copied."""
+        return self._skopeo.version_used if self._skopeo else ""
 
     def endpoint(self, host: str) -> Endpoint:
         return self._endpoints.get(host) or Endpoint(host)
@@ -67,5 +89,7 @@ class Registries:
             self.skopeo.copy(self._image(source), self._image(target), media_type)
 
     def _image(self, reference: Reference) -> Image:
+        from midstream.adapters.skopeo import Image
+
         host, path = reference.repository.host, reference.repository.path
         return Image(self.endpoint(host), path, reference.name)

@@ -5,12 +5,12 @@ A registry that asks one of us to wait makes all of us wait. Waits end at once w
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
+
+from msgspec import Struct
 
 from midstream.adapters.http import Transient
 from midstream.errors import Exit, MidstreamError
@@ -18,7 +18,7 @@ from midstream.errors import Exit, MidstreamError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from midstream.promotion.policy import Pacing
+    from midstream.promotion.plan import Pacing
 
 _T = TypeVar("_T")
 
@@ -29,8 +29,7 @@ class Stopped(MidstreamError):
     exit_code = Exit.INTERRUPTED
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(Struct, frozen=True):
     """How often and how long a thing is tried. Times are in seconds."""
 
     attempts: int = 5
@@ -40,35 +39,32 @@ class Patience:
 
     def pause(self, attempt: int, asked: float | None) -> float:
         """After the attempt of that number, from 1 on. What was asked for is never cut short."""
+        import random  # where nothing goes wrong, nobody needs it
+
         if asked is not None:
             return asked + random.uniform(0, self.first / 4)  # noqa: S311 - not all at one instant
         most = min(self.longest, self.first * 2 ** (attempt - 1))
         return random.uniform(most / 2, most)  # noqa: S311
 
 
-@dataclass
 class Gate:
     """One registry's. Made by `Gates`."""
 
-    host: str
-    in_flight: int
-    per_second: float
-    stop: threading.Event
-    _slots: threading.BoundedSemaphore = field(init=False, repr=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-    _not_before: float = 0.0
-    _next: float = 0.0
-
-    def __post_init__(self) -> None:
-        self._slots = threading.BoundedSemaphore(self.in_flight)
+    def __init__(self, in_flight: int, per_second: float, stop: threading.Event) -> None:
+        self._per_second = per_second
+        self._stop = stop
+        self._slots = threading.BoundedSemaphore(in_flight)
+        self._lock = threading.Lock()
+        self._not_before = 0.0
+        self._next = 0.0
 
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Wait until the registry may be asked. Raises `Stopped`."""
         with self._slots:
             while (seconds := self._wait()) > 0:
-                rest(seconds, self.stop)
-            if self.stop.is_set():
+                rest(seconds, self._stop)
+            if self._stop.is_set():
                 raise Stopped("stopped before the next request")
             yield
 
@@ -84,8 +80,8 @@ class Gate:
             begin = max(self._not_before, self._next)
             if begin > now:
                 return begin - now
-            if self.per_second:
-                self._next = now + 1 / self.per_second
+            if self._per_second:
+                self._next = now + 1 / self._per_second
             return 0.0
 
 
@@ -112,7 +108,7 @@ class Gates:
             if host not in self._gates:
                 pacing = self._pacing.get(host)
                 many, fast = (pacing.in_flight, pacing.per_second) if pacing else (8, 0.0)
-                self._gates[host] = Gate(host, many, fast, self.stop)
+                self._gates[host] = Gate(many, fast, self.stop)
             return self._gates[host]
 
     @contextmanager

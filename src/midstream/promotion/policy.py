@@ -7,15 +7,17 @@ the tags of `promote:`, and the platforms of `ship:`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from midstream import configuration
 from midstream.configuration import MISSING_KEY, ConfigurationError
 from midstream.diagnostic import Diagnostic, Place, Rule, Severity
 from midstream.errors import MidstreamError, UsageError
+from midstream.promotion.plan import Kind, Pacing
 from midstream.promotion.reference import InvalidReference, Repository, Tag, parse_tag, tag_of
 
 if TYPE_CHECKING:
@@ -32,14 +34,6 @@ _PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_]+(?:/[a-z0-9]+)?")
 _IMAGE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
-class Kind(StrEnum):
-    """How a tag behaves, in the order in which tags are written."""
-
-    UNIQUE = "unique"
-    RELEASE = "release"
-    FLOATING = "floating"
-
-
 class Profile(StrEnum):
     """Which rules of `gates` an image is held to."""
 
@@ -48,12 +42,11 @@ class Profile(StrEnum):
     REDHAT = "redhat"
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(Struct, frozen=True):
     """A text with `{version}` or `{commit:12}` in it: the value, or its first characters."""
 
     text: str
-    place: Place = field(repr=False)
+    place: Place
 
     def render(self, values: Mapping[str, str]) -> str:
         """Raises `NoValue` where a value is not known."""
@@ -75,8 +68,7 @@ class Template:
         return tuple(found[1] for found in _FIELD.finditer(self.text))
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """Where the tested image is. `expires`: how long the repository keeps an image."""
 
     repository: Repository
@@ -84,16 +76,14 @@ class Origin:
     expires: timedelta | None
 
 
-@dataclass(frozen=True, slots=True)
-class Labels:
+class Labels(Struct, frozen=True):
     """`require`: label -> the value it must have, or None where any will do."""
 
     require: Mapping[str, Template | None] = field(default_factory=dict)
     refuse: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ImagePolicy:
+class ImagePolicy(Struct, frozen=True):
     """One image's way. `target` names the overlay whose locked rebase it must come from."""
 
     name: str
@@ -106,27 +96,17 @@ class ImagePolicy:
     max_age: timedelta | None
     profile: Profile
     attachments: tuple[str, ...] | None  # artifact types; empty: all, None: don't carry any
-    place: Place = field(repr=False)
+    place: Place
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """Images whose floating tags move together, or not at all."""
 
     name: str
     images: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Pacing:
-    """How hard a registry may be worked: requests and copies at once, and begun per second."""
-
-    in_flight: int = 8
-    per_second: float = 0.0  # 0: as fast as it goes
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Struct, frozen=True):
     images: Mapping[str, ImagePolicy]
     groups: Mapping[str, Group]
     registries: Mapping[str, Pacing]
@@ -178,8 +158,7 @@ def read(source: Source, overlay_of: Callable[[str], Overlay]) -> Policy:
     return Policy(images, groups, registries)
 
 
-@dataclass(frozen=True, slots=True)
-class _Common:
+class _Common(Struct, frozen=True):
     """What `defaults:` and an image can both say. `platforms` of None: the overlay's."""
 
     platforms: tuple[str, ...] | None = None
@@ -189,8 +168,7 @@ class _Common:
     attachments: tuple[str, ...] | None = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
+class _Reader(Struct, frozen=True):
     above: _Common
     overlay_of: Callable[[str], Overlay]
 

@@ -7,18 +7,19 @@ what was allowed and why.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from midstream import __version__
 from midstream.errors import UsageError
 from midstream.promotion import attachments
 from midstream.promotion.plan import (
     Action,
+    Kind,
     attachment_as_json,
     attachment_from_json,
 )
-from midstream.promotion.policy import Kind
 from midstream.promotion.reference import Digest, Repository, Tag, parse_digest, parse_tag
 
 if TYPE_CHECKING:
@@ -29,13 +30,11 @@ if TYPE_CHECKING:
     from midstream.promotion.outside import Outside
     from midstream.promotion.plan import Plan, Unit
 
-NAME = "record.json"
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "urn:midstream:promotion:v1"
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(Struct, frozen=True):
     """A tag that the run gave, and what it held before."""
 
     tag: Tag
@@ -43,8 +42,7 @@ class Named:
     previous: Digest | None
 
 
-@dataclass(frozen=True, slots=True)
-class Promoted:
+class Promoted(Struct, frozen=True):
     """One image of a finished run."""
 
     image: str
@@ -62,8 +60,7 @@ class Promoted:
     allowed: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     run: str
     finished: str
     versions: Mapping[str, str]

@@ -8,8 +8,9 @@ transport or another host gets as far as a command line.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import NewType, Self
+
+from msgspec import Struct
 
 from midstream.errors import UsageError
 
@@ -34,8 +35,7 @@ class InvalidReference(UsageError):
     """A text that is no reference, and why."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Repository:
+class Repository(Struct, frozen=True, order=True):
     """Where images of one name are: `quay.io/vllm/vllm-rocm`."""
 
     host: str
@@ -58,8 +58,7 @@ class Repository:
         return f"{self.host}/{self.path}"
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """One image: its repository, and either a tag or a digest."""
 
     repository: Repository

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from midstream.adapters.registry import NotFound
 from midstream.errors import Refused, UsageError
-from midstream.promotion.plan import Action, Plan, SourceMissing, TagPlan, Unit, short
-from midstream.promotion.policy import Kind
+from midstream.promotion.plan import Action, Kind, Plan, SourceMissing, TagPlan, Unit, short
 from midstream.promotion.reference import Digest
 
 if TYPE_CHECKING:

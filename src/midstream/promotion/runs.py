@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from midstream.adapters import files
 from midstream.errors import UsageError
-from midstream.promotion import journal, plan, record
+from midstream.promotion import journal, plan
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from midstream.promotion.plan import Plan
     from midstream.promotion.record import Record
 
 PLAN = "plan.json"
+RECORD = "record.json"
 _RUN = re.compile(r"[0-9a-f]{4,12}")
 
 
-@dataclass(frozen=True, slots=True)
-class Runs:
+class Runs(Struct, frozen=True):
     folder: Path
 
     def of(self, made: Plan) -> Path:
@@ -34,13 +37,11 @@ class Runs:
             files.write(path, made.data)
         return path.parent
 
-    def keep_record(self, made: Record) -> Record:
+    def keep_record(self, of: Plan, make: Callable[[], Record]) -> None:
         """Written once: a finished run that is run again keeps its first record."""
-        path = self.folder / made.run / record.NAME
-        if path.exists():
-            return record.parse(files.read(path), str(path))
-        files.write(path, made.data)
-        return made
+        path = self.of(of) / RECORD
+        if not path.exists():
+            files.write(path, make().data)
 
     def plan(self, name: str) -> Plan:
         path = self._folder(name) / PLAN
@@ -48,9 +49,11 @@ class Runs:
 
     def record(self, name: str) -> Record:
         """By a run's name, the beginning of one, or the path of a record."""
+        from midstream.promotion import record
+
         path = Path(name)
         if not path.is_file():
-            path = self._folder(name) / record.NAME
+            path = self._folder(name) / RECORD
             if not path.exists():
                 raise UsageError(
                     f"the run `{path.parent.name}` has no record: it isn't finished",

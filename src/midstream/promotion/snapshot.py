@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from midstream.adapters.http import Transient
 from midstream.errors import UsageError
@@ -20,8 +21,7 @@ _ATTEMPTS = 5
 _LONGEST_PAUSE = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """Tags with the digests that their bytes hash to. It has no time in it: a file's name may."""
 
     repository: str
@@ -31,8 +31,7 @@ class Snapshot:
         return {"repository": self.repository, "tags": dict(sorted(self.tags.items()))}
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """`moved`: tag -> what it held before, and what it holds now."""
 
     added: Mapping[str, str]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from midstream.errors import Exit, MidstreamError
 from midstream.promotion import attachments
-from midstream.promotion.policy import Kind
+from midstream.promotion.plan import Kind
 
 if TYPE_CHECKING:
     from midstream.promotion.attachments import Lost
@@ -27,8 +28,7 @@ class Holds(StrEnum):
     UNREADABLE = "unreadable"
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """One tag. That a floating one has moved on is news, and no harm."""
 
     reference: str
@@ -49,8 +49,7 @@ class Checked:
         return Exit.INTEGRITY
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     tags: tuple[Checked, ...]
     lost: tuple[tuple[str, Lost], ...] = ()
     errors: tuple[MidstreamError, ...] = ()
