@@ -102,7 +102,8 @@ def test_an_image_with_tls_and_a_login_arrives_and_the_password_is_nowhere(
             at(debian_password, repository, "v1", authfile=logins),
             image.media_type,
         )
-        home = Path(skopeo._home.name)  # type: ignore[union-attr]  # noqa: SLF001
+        home = skopeo._home  # noqa: SLF001 - what is in it is what the test is about
+        assert home is not None
         modes = {path.stat().st_mode & 0o777 for path in (home / "logins").iterdir()}
         assert modes == {0o600}
         assert home.stat().st_mode & 0o777 == 0o700
@@ -306,6 +307,41 @@ def test_a_skopeo_that_is_too_old_or_missing_copies_nothing(tmp_path: Path, pair
         pair.copy(odd)
     with pytest.raises(process.ProgramMissing):
         pair.copy(Skopeo(program=str(tmp_path / "nowhere")))
+
+
+def test_the_version_is_asked_once_for_the_very_file_that_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    asked: list[str] = []
+    ask = Skopeo.version_text
+
+    def asking(self: Skopeo) -> str:
+        asked.append(self.program)
+        return ask(self)
+
+    monkeypatch.setattr(Skopeo, "version_text", asking)
+    first = Skopeo().version()
+    assert Skopeo().version() == first
+    assert asked == ["skopeo"]
+    installed = tmp_path / "bin" / "skopeo"
+    installed.parent.mkdir()
+    installed.write_bytes(Path("/usr/bin/skopeo").read_bytes())
+    installed.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{installed.parent}:{os.environ['PATH']}")
+    for _ in range(2):
+        assert Skopeo().version() == first
+    os.utime(installed, ns=(1, 1))  # another build has another time
+    Skopeo().version()
+    assert len(asked) == 3
+    # A script may start any skopeo, so it is asked each time.
+    stand_in(installed.parent, "echo skopeo version 1.4.1")
+    for _ in range(2):
+        with pytest.raises(SkopeoTooOld):
+            Skopeo().version()
+    (tmp_path / "cache" / "midstream" / "skopeo-version.json").write_text("{")
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    assert Skopeo().version() == first
 
 
 def newer(folder: Path, then: str) -> str:

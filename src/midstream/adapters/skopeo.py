@@ -10,21 +10,21 @@ import base64
 import json
 import os
 import re
-import tempfile
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from midstream.adapters import authfile, process
+from midstream.adapters import authfile, files, process
 from midstream.adapters.registry import DOCKER_LIST, OCI_INDEX, Endpoint
-from midstream.adapters.skopeo_errors import MisusedSkopeo, SkopeoFailed, SkopeoStopped, classify
 from midstream.errors import Exit, MidstreamError
 
 if TYPE_CHECKING:
     from midstream.adapters.process import Finished
 
 OLDEST = (1, 9, 0)
+_KNOWN = "skopeo-version.json"
 _VERSION = re.compile(rb"skopeo version (\d+)\.(\d+)(?:\.(\d+))?")
 _GRACE = 5.0  # seconds that skopeo has to end by itself at its deadline
 _TRUSTING = {"default": [{"type": "insecureAcceptAnything"}]}
@@ -78,10 +78,11 @@ class Skopeo:
     policy: Path | None = None
     program: str = "skopeo"
     timeout: float = 3600
-    _home: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
+    _home: Path | None = field(default=None, repr=False)
     _secrets: set[str] = field(default_factory=set, repr=False)
     _version: tuple[int, int, int] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _asking: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def __enter__(self) -> Self:
         return self
@@ -93,7 +94,7 @@ class Skopeo:
         with self._lock:
             home, self._home = self._home, None
         if home is not None:
-            home.cleanup()
+            _remove(home)
 
     def version_text(self) -> str:
         """What `skopeo --version` prints. Raises as `process` does."""
@@ -101,21 +102,29 @@ class Skopeo:
         return process.check(done).decode(errors="replace").strip()
 
     def version(self) -> tuple[int, int, int]:
-        """Asked once. Raises `SkopeoTooOld`, and `ProgramMissing`."""
-        if self._version is None:
-            said = self.version_text()
-            found = _VERSION.search(said.encode())
-            if found is None:
-                raise SkopeoFailed("`skopeo --version` says nothing that is a version")
-            major, minor, patch = (int(each or 0) for each in found.groups())
-            if (major, minor, patch) < OLDEST:
-                wanted = ".".join(str(each) for each in OLDEST)
-                raise SkopeoTooOld(
-                    f"skopeo {major}.{minor}.{patch} is older than {wanted}",
-                    help="install a newer one; Debian 12 and RHEL 9 have it",
-                )
-            self._version = (major, minor, patch)
-        return self._version
+        """Asked once for each skopeo installed. Raises `SkopeoTooOld`, and `ProgramMissing`."""
+        with self._asking:
+            if self._version is None:
+                known = _known_version(self.program)
+                self._version = known or self._ask_version()
+                if known is None:
+                    _remember_version(self.program, self._version)
+            return self._version
+
+    def _ask_version(self) -> tuple[int, int, int]:
+        found = _VERSION.search(self.version_text().encode())
+        if found is None:
+            from midstream.adapters.skopeo_errors import SkopeoFailed
+
+            raise SkopeoFailed("`skopeo --version` says nothing that is a version")
+        major, minor, patch = (int(each or 0) for each in found.groups())
+        if (major, minor, patch) < OLDEST:
+            wanted = ".".join(str(each) for each in OLDEST)
+            raise SkopeoTooOld(
+                f"skopeo {major}.{minor}.{patch} is older than {wanted}",
+                help="install a newer one; Debian 12 and RHEL 9 have it",
+            )
+        return major, minor, patch
 
     @property
     def version_used(self) -> str:
@@ -131,6 +140,8 @@ class Skopeo:
         self.version()
         done = self._run(source, target, self._copy_command(source, target, media_type))
         if done.exit_code or b"Usage:" in done.stdout:
+            from midstream.adapters.skopeo_errors import classify
+
             # Until 1.17 a call with too many words prints its usage and ends with 0.
             raise classify(done, (source, target), frozenset(self._secrets))
 
@@ -165,9 +176,13 @@ class Skopeo:
         except process.TimedOut:
             said = b'level=fatal msg="context deadline exceeded"'
             done = process.Finished(tuple(command), 1, b"", said)
+        if not done.exit_code:
+            return done
+        from midstream.adapters.skopeo_errors import MisusedSkopeo, SkopeoStopped
+
         if done.exit_code < 0:
             raise SkopeoStopped(f"skopeo was stopped while it copied `{source.argument[9:]}`")
-        if done.exit_code and b"unknown flag" in done.stderr:
+        if b"unknown flag" in done.stderr:
             raise MisusedSkopeo(f"skopeo {self._version} does not know a flag of ours: {target}")
         return done
 
@@ -179,13 +194,15 @@ class Skopeo:
         """A private home, made when it is first needed."""
         with self._lock:
             if self._home is None:
-                self._home = tempfile.TemporaryDirectory(prefix="midstream-skopeo-")
-                home = Path(self._home.name)
+                home = Path(os.environ.get("TMPDIR") or "/tmp")  # noqa: S108 - made below, by us
+                home /= f"midstream-skopeo-{os.urandom(8).hex()}"
+                home.mkdir(mode=0o700)  # fails where somebody was before us
+                self._home = home
                 for name in ("tmp", "registries.d", "logins"):
                     (home / name).mkdir(mode=0o700)
                 (home / "registries.conf").write_bytes(b"")
                 (home / "policy.json").write_text(json.dumps(_TRUSTING))
-            return Path(self._home.name)
+            return self._home
 
     def _logins(self, image: Image) -> Path:
         """A file with the one login that this side needs, or with none."""
@@ -210,6 +227,39 @@ class Skopeo:
         return folder
 
 
+def _known_version(program: str) -> tuple[int, int, int] | None:
+    """What this very file said last time: to ask takes 20 ms, a quarter of a small copy."""
+    try:
+        content = json.loads((files.cache_root() / _KNOWN).read_bytes())
+        major, minor, patch = content["version"]
+        if content["file"] == _identity(program) and (major, minor, patch) >= OLDEST:
+            return int(major), int(minor), int(patch)
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return None
+
+
+def _remember_version(program: str, version: tuple[int, int, int]) -> None:
+    identity = _identity(program)
+    if identity is not None:
+        content = {"file": identity, "version": version}
+        with suppress(MidstreamError):
+            files.write(files.cache_root() / _KNOWN, json.dumps(content).encode())
+
+
+def _identity(program: str) -> list[str | int] | None:
+    """Which file it is, and when it last changed; None for a script, which may start any other."""
+    for folder in os.environ.get("PATH", "").split(os.pathsep):
+        path = Path(folder) / program
+        with suppress(OSError):
+            found = path.stat()
+            with path.open("rb") as file:
+                if file.read(2) == b"#!":
+                    return None
+            return [str(path), found.st_ino, found.st_size, found.st_mtime_ns]
+    return None
+
+
 def _write_private(path: Path, data: bytes) -> None:
     """Whole, by a rename: another thread's skopeo may be about to read the old one."""
     scratch = path.with_name(f".{path.name}.{threading.get_ident()}")
@@ -217,3 +267,16 @@ def _write_private(path: Path, data: bytes) -> None:
     with os.fdopen(handle, "wb") as file:
         file.write(data)
     scratch.replace(path)
+
+
+def _remove(folder: Path) -> None:
+    """All of it. What can't be removed stays: a run isn't worse for that."""
+    for path, folders, names in os.walk(folder, topdown=False):
+        for name in names:
+            with suppress(OSError):
+                (Path(path) / name).unlink()
+        for name in folders:
+            with suppress(OSError):
+                (Path(path) / name).rmdir()
+    with suppress(OSError):
+        folder.rmdir()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from midstream.promotion.apply import Event, Report
     from midstream.promotion.outside import Registries
     from midstream.promotion.plan import Pacing, Plan
+    from midstream.promotion.planning import Order
     from midstream.promotion.policy import Policy
     from midstream.promotion.record import Record
     from midstream.promotion.runs import Runs
@@ -95,7 +96,9 @@ def plan(
     **choice: Any,
 ) -> int:
     """Look at sources and destinations, and say what a promotion would do. Only reads."""
-    made = _make(workspace, registries, jobs, runs, choice)
+    order = _order(workspace, runs, choice)
+    with _outside(registries, order.policy.registries) as outside:
+        made = _make(order, outside, jobs)
     _show_plan(workspace, made)
     if not made.failures and made.units:
         if out is not None:
@@ -136,13 +139,15 @@ def apply(
     if plan_file is not None:
         if any(choice.values()):
             raise UsageError("a plan file says all; other choices go with `--confirm`")
-        return _carry_out(workspace, _read_plan(plan_file), registries, jobs, how)
-    made = _make(workspace, registries, jobs, how["runs"], choice)
-    if not workspace.json:
-        _show_plan(workspace, made)
-    if made.failures:
-        return made.exit_code
-    return _carry_out(workspace, made, registries, jobs, how)
+        made = _read_plan(plan_file)
+        with _outside(registries, made.pacing, how) as outside:
+            return _carry_out(workspace, made, outside, jobs, how)
+    order = _order(workspace, how["runs"], choice)
+    with _outside(registries, order.policy.registries, how) as outside:
+        made = _make(order, outside, jobs)
+        if made.failures or not workspace.json:
+            _show_plan(workspace, made)
+        return made.exit_code if made.failures else _carry_out(workspace, made, outside, jobs, how)
 
 
 @command.command("resume")
@@ -159,7 +164,8 @@ def resume(
     report.note(f"{made.run}: {len(entries)} steps in the journal, {len(doubtful)} not finished")
     for each in doubtful:
         report.note(f"  begun and not seen to end: {each}")
-    return _carry_out(workspace, made, registries, jobs, how)
+    with _outside(registries, made.pacing, how) as outside:
+        return _carry_out(workspace, made, outside, jobs, how)
 
 
 @command.command("verify")
@@ -206,16 +212,16 @@ def rollback(
     from midstream.promotion import rollback as rolling
 
     record = _runs_in(how["runs"]).record(run)
-    with _outside(registries, {}) as outside:
+    with _outside(registries, {}, how) as outside:
         made = rolling.plan(record, outside, tags=tags)
-    for each in rolling.stays(record):
-        report.note(f"{each} stays: the run made it, so there is nothing to go back to")
-    if not made.units:
-        report.note("nothing to roll back")
-        return Exit.OK
-    if not workspace.json:
-        _show_plan(workspace, made)
-    return _carry_out(workspace, made, registries, jobs, how)
+        for each in rolling.stays(record):
+            report.note(f"{each} stays: the run made it, so there is nothing to go back to")
+        if not made.units:
+            report.note("nothing to roll back")
+            return Exit.OK
+        if not workspace.json:
+            _show_plan(workspace, made)
+        return _carry_out(workspace, made, outside, jobs, how)
 
 
 @command.command("snapshot")
@@ -273,7 +279,7 @@ def doctor(workspace: Workspace, write: bool, policy: Path | None, registries: P
 
     read = _read_policy(workspace)
     checks: list[looking.Check] = []
-    with _outside(registries, read.registries, policy=policy) as outside:
+    with _outside(registries, read.registries) as outside:
         checks.append(looking.check_skopeo(outside.skopeo.version_text))
         if policy is not None:
             checks.append(looking.check_policy(policy))
@@ -298,32 +304,24 @@ def doctor(workspace: Workspace, write: bool, policy: Path | None, registries: P
 # --- what they share -------------------------------------------------------------------------
 
 
-def _make(
-    workspace: Workspace,
-    registries: Path | None,
-    jobs: int,
-    runs: Path | None,
-    choice: Mapping[str, Any],
-) -> Plan:
+def _order(workspace: Workspace, runs: Path | None, choice: Mapping[str, Any]) -> Order:
     from datetime import UTC, datetime
 
     from midstream.commands import ordering
-    from midstream.promotion import planning
 
     policy = _read_policy(workspace)
-    order = ordering.order(
-        workspace, policy, now=datetime.now(UTC), seen_before=_runs_in(runs).seen, **choice
-    )
-    with _outside(registries, policy.registries) as outside:
-        return planning.make(order, outside, jobs=jobs)
+    seen = _runs_in(runs).seen
+    return ordering.order(workspace, policy, now=datetime.now(UTC), seen_before=seen, **choice)
+
+
+def _make(order: Order, outside: Registries, jobs: int) -> Plan:
+    from midstream.promotion import planning
+
+    return planning.make(order, outside, jobs=jobs)
 
 
 def _carry_out(
-    workspace: Workspace,
-    made: Plan,
-    registries: Path | None,
-    jobs: int,
-    how: Mapping[str, Any],
+    workspace: Workspace, made: Plan, outside: Registries, jobs: int, how: Mapping[str, Any]
 ) -> int:
     from midstream.promotion import apply as applying
     from midstream.promotion.journal import Journal
@@ -331,20 +329,15 @@ def _carry_out(
     applying.refuse_if_it_refuses(made)
     kept = _runs_in(how["runs"])
     folder = kept.keep(made)
-    rows = [(each.name, f"{_size(each.size)}, {each.layers} layers") for each in made.units]
-    with (
-        _outside(registries, made.pacing, attempts=how["attempts"], policy=how["policy"],
-                 timeout=how["timeout"]) as outside,
-        Journal(folder, now=_now) as held,
-    ):  # fmt: skip
-        with report.Following(dict(rows).items()) as following:
+    rows = {each.name: f"{_size(each.size)}, {each.layers} layers" for each in made.units}
+    with Journal(folder, now=_now) as held, report.Following(rows.items()) as following:
 
-            def observe(event: Event) -> None:
-                if workspace.verbose or event.what != "unchanged":
-                    following.say(event.image, _told(event))
+        def observe(event: Event) -> None:
+            if workspace.verbose or event.what != "unchanged":
+                following.say(event.image, _told(event))
 
-            way = applying.Way(jobs, how["settle"], observe)
-            found = applying.carry_out(made, outside, held, way)
+        way = applying.Way(jobs, how["settle"], observe)
+        found = applying.carry_out(made, outside, held, way)
         if found.is_done:
             _record(made, found, kept, outside, attach=how["attach_record"])
     if how["metrics"] is not None:
@@ -377,28 +370,24 @@ def _now(precision: str = "ms") -> str:
 
 
 def _outside(
-    registries: Path | None,
-    pacing: Mapping[str, Pacing],
-    *,
-    attempts: int = 5,
-    policy: Path | None = None,
-    timeout: float = 3600,
+    registries: Path | None, pacing: Mapping[str, Pacing], how: Mapping[str, Any] | None = None
 ) -> Registries:
     from midstream.promotion.outside import Registries
     from midstream.promotion.pace import Gates, Patience
 
+    how = how or {}
     gates = Gates(
         pacing,
-        patience=Patience(attempts=attempts),
+        patience=Patience(attempts=how.get("attempts", 5)),
         on_retry=lambda host, error, pause: report.note(
-            f"{host}: {error.args[0]}; again in {pause:.1f} s"
+            f"{host}: {error.message}; again in {pause:.1f} s"
         ),
     )
 
     def skopeo() -> Skopeo:
         from midstream.adapters.skopeo import Skopeo
 
-        return Skopeo(policy, timeout=timeout)
+        return Skopeo(how.get("policy"), timeout=how.get("timeout", 3600.0))
 
     return Registries(_endpoints(registries), gates, skopeo)
 

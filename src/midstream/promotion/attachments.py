@@ -95,23 +95,27 @@ class TooManyAttachments(MidstreamError):
 
 
 def find(
-    side: Side, digest: str, *, artifact_types: Collection[str] = (), cosign: bool = True
+    side: Side, image: Manifest | str, *, artifact_types: Collection[str] = (), cosign: bool = True
 ) -> tuple[Attachment, ...]:
     """All that belongs to an image, to each of its platforms, and to what was found.
+
+    The image is a digest, or its manifest where that has been read already.
 
     Sorted by nothing but the way there: a subject comes before what refers to it. With
     `artifact_types`, other referrers are left out. Raises `NotFound` if the image isn't there.
     """
     found: dict[tuple[str, str], Attachment] = {}
-    image = side.registry.manifest(side.repository, digest)
-    waiting = deque((each, 0) for each in (digest, *_children(image)))
+    if isinstance(image, str):
+        image = side.registry.manifest(side.repository, image)
+    waiting = deque((each, 0) for each in (image.digest, *_children(image)))
     seen: set[str] = set()
     while waiting:
         subject, depth = waiting.popleft()
         seen.add(subject)
         if len(found) > _MOST or depth > _DEEPEST:
             raise TooManyAttachments(
-                f"`{side}@{digest}` has more than {_MOST} attachments, or {_DEEPEST} on each other",
+                f"`{side}@{image.digest}` has more than {_MOST} attachments, or "
+                f"{_DEEPEST} on each other",
                 help="leave some out by naming the `artifact-types` to carry",
             )
         for each in _of(side, subject, artifact_types, cosign=cosign):

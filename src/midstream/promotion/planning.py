@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
@@ -67,11 +66,21 @@ def make(order: Order, outside: Outside, *, jobs: int = 4) -> Plan:
         except MidstreamError as error:
             return Failure(name, error)
 
-    with ThreadPoolExecutor(max(1, jobs)) as pool:
-        made = list(pool.map(one, order.names))
+    made = _all(one, order.names, min(jobs, len(order.names)))
     units = _without_clashes([each for each in made if isinstance(each, Unit)])
     failures = tuple(each for each in made if isinstance(each, Failure))
     return Plan(tuple(units), failures, order.policy.registries)
+
+
+def _all(
+    one: Callable[[str], Unit | Failure], names: tuple[str, ...], jobs: int
+) -> list[Unit | Failure]:
+    if jobs <= 1:
+        return [one(name) for name in names]
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(jobs) as pool:
+        return list(pool.map(one, names))
 
 
 def _plan(wanted: ImagePolicy, order: Order, outside: Outside) -> Unit:
@@ -86,7 +95,7 @@ def _plan(wanted: ImagePolicy, order: Order, outside: Outside) -> Unit:
     carried: tuple[Attachment, ...] = ()
     if wanted.attachments is not None:
         side = outside.side(wanted.origin.repository)
-        carried = attachments.find(side, digest, artifact_types=wanted.attachments)
+        carried = attachments.find(side, found.manifest, artifact_types=wanted.attachments)
     created = found.created
     return Unit(
         name=wanted.name,
