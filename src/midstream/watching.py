@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from midstream import fingerprint
-from midstream.assumptions.script_with_apt import find_script
+from midstream.assumptions.script_with_apt import find_scripts
 from midstream.dockerfile.shell import called_scripts
 from midstream.edit import Edit
 from midstream.overlay.model import Drop, Effect, Replace
@@ -61,8 +61,7 @@ def _with_scripts(subject: Subject, instruction: Instruction) -> str:
     """An instruction's meaning with that of the scripts that it calls."""
     texts = [fingerprint.meaning(subject.dockerfile, instruction)]
     for word in called_scripts(subject.script(instruction)):
-        source = find_script(subject, word.value)
-        texts += [source.text] if source else []
+        texts += [source.text for source in find_scripts(subject, word.value)]
     return "\0".join(texts)
 
 

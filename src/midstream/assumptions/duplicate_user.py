@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from midstream.diagnostic import Diagnostic
-    from midstream.dockerfile.commands import Command
+    from midstream.dockerfile.commands import Command, Script
     from midstream.ubi.subject import Subject
 
 NAME = "duplicate-user"
@@ -34,17 +34,32 @@ RULES = (TWICE,)
 def check(subject: Subject) -> Iterator[Diagnostic]:
     """The second creation of each user, in each lineage."""
     for stage in subject.live_stages:
-        known = _inherited(subject, stage.index)
+        known: dict[str, Command | None] = dict.fromkeys(_inherited(subject, stage.index))
         for instruction in stage.instructions:
-            for command in subject.script(instruction).commands:
-                for user in created(command):
-                    if user in known:
-                        yield finding(
-                            subject, stage, TWICE, command.span,
-                            f"the user `{user}` is there already",
-                            "take one of the two creations out, with an edit",
-                        )  # fmt: skip
-                    known.add(user)
+            script = subject.script(instruction)
+            for command in script.commands:
+                users = created(command)
+                double = [each for each in users if each in known]
+                if double and not _is_meant(script, known[double[0]], command):
+                    yield finding(
+                        subject, stage, TWICE, command.span,
+                        f"the user `{double[0]}` is there already",
+                        "take one of the two creations out, with an edit",
+                    )  # fmt: skip
+                known.update(dict.fromkeys(users, command))
+
+
+_LOOKING = frozenset(("getent", "grep", "id"))
+
+
+def _is_meant(script: Script, first: Command | None, second: Command) -> bool:
+    """Whether the text reckons with a user that is there: another branch of one `if`, a look
+    before (`id app || useradd app`), or a failure that is taken (`|| true`)."""
+    choices = {block for block in second.blocks if block.kind in ("if", "case")}
+    if "||" in (second.before, second.after) or (first and choices & set(first.blocks)):
+        return True
+    looks = (each for each in script.commands if each.name in _LOOKING)
+    return any(choices & set(each.blocks) for each in looks)
 
 
 def _inherited(subject: Subject, index: int) -> set[str]:

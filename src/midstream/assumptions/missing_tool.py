@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from midstream.assumptions.places import finding
+from midstream.assumptions.script_with_apt import find_scripts
 from midstream.diagnostic import Rule, Severity
+from midstream.dockerfile.commands import Script
+from midstream.dockerfile.shell import called_scripts, read_text
 from midstream.ubi.survey import survey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from midstream.diagnostic import Diagnostic
-    from midstream.dockerfile.commands import Command
+    from midstream.dockerfile.commands import Command, Word
     from midstream.dockerfile.model import Instruction, Stage
     from midstream.ubi.subject import Subject
 
@@ -38,17 +43,26 @@ package brings the program along, waive the finding with that reason.
 RULES = (NOT_THERE,)
 
 _INSTALLERS = frozenset(("dnf", "microdnf", "yum", "tdnf"))
-# What a package brings along beside the program that it is named for.
+_COMPILER = ("make", "gcc")  # gcc's RPM requires make, which its lto-wrapper calls
+_ACCOUNTS = ("groupadd", "useradd", "usermod")
+_TOOLSET = ("make", "diff", *_ACCOUNTS)
+# What a package brings along beside the program that it is named for: requirements of its RPM, as
+# upstream's own UBI images (ppc64le, s390x) show by what they call and never install.
 _BRINGS = {
-    "gcc-c++": ("g++", "gcc"),
-    "gcc": ("gcc",),
-    "rpm-build": ("gcc", "make", "patch", "tar", "xz", "unzip", "file"),
-    "git": ("less",),
-    "git-core": ("git", "less"),
     "autoconf": ("perl",),
-    "vim-enhanced": ("vim", "xxd", "which"),
-    "python3.12": ("python3.12",),
+    "g++": ("g++", *_COMPILER),
+    "gcc": _COMPILER,
+    "gcc-c++": ("g++", *_COMPILER),
+    "gcc-fortran": _COMPILER,
+    "gcc-gfortran": _COMPILER,
+    "git": ("less", *_ACCOUNTS),
+    "git-core": ("git", "less"),
+    "libtool": ("tar", "find", "xargs", *_COMPILER),
+    "procps": ("ps", "top", "free"),
     "procps-ng": ("ps", "top", "free"),
+    "rpm-build": ("gcc", "make", "patch", "tar", "xz", "unzip", "file", "diff", "find", "xargs"),
+    "vim": ("vim", "xxd", "which"),
+    "vim-enhanced": ("vim", "xxd", "which"),
 }
 _FROM_PYTHON = frozenset(("cmake", "ninja", "uv"))
 
@@ -97,30 +111,55 @@ def _instruction(
     subject: Subject, stage: Stage, instruction: Instruction, shelf: _Shelf
 ) -> Iterator[Diagnostic]:
     script = subject.script(instruction)
-    own = frozenset(script.functions)
+    known = set(script.functions)
     for command in script.commands:
         _install(subject, command, shelf)
-        name = command.name
-        package = subject.platform.tool_packages.get(name)
-        if package is None or name in shelf.tools or name in own or name in shelf.asked:
-            continue
-        shelf.asked.add(name)
-        yield finding(
-            subject, stage, NOT_THERE, (command.program or command.words[0]).span,
-            f"`{name}` isn't in the base image, and nothing installs it before",
-            f"install `{package}` before, or waive MS307 with the package that brings it along",
-            Severity.WARNING,
-        )  # fmt: skip
+        if command.name in _LOOKING:
+            known.update(word.value for word in command.arguments)  # it reckons with its absence
+        for word in _programs(command):
+            name = posixpath.basename(word.value)
+            package = subject.platform.tool_packages.get(name)
+            if package is None or name in known | shelf.tools | shelf.asked:
+                continue
+            shelf.asked.add(name)
+            yield finding(
+                subject, stage, NOT_THERE, word.span,
+                f"`{name}` isn't in the base image, and nothing installs it before",
+                f"install `{package}` before, or waive MS307 with the package that brings it along",
+                Severity.WARNING,
+            )  # fmt: skip
+
+
+_LOOKING = frozenset(("command", "hash", "type", "which"))
+_FOLDERS = frozenset(("", "/bin", "/sbin", "/usr/bin", "/usr/sbin"))
+
+
+def _programs(command: Command) -> Iterator[Word]:
+    """The words that are programs of the system: what runs, and what runs it (`sudo`, `xargs`)."""
+    names = {command.name, *command.wrappers}
+    for word in command.words:
+        folder, name = posixpath.split(word.value)
+        if name in names and folder in _FOLDERS:
+            yield word
+        if word is command.program:
+            return
 
 
 def _install(subject: Subject, command: Command, shelf: _Shelf) -> None:
+    """Put what a command installs on the shelf, or what a script does that it runs."""
     values = [word.value for word in command.arguments]
     if command.name in _INSTALLERS and "install" in values:
         for tool, package in subject.platform.tool_packages.items():
             if package in values:
                 shelf.tools.add(tool)
         for value in values:
-            shelf.tools.update(_BRINGS.get(value, ()))
+            toolset = _TOOLSET if value.startswith("gcc-toolset-") else ()
+            shelf.tools.update(_BRINGS.get(value, toolset))
     elif command.name in ("pip", "pip3", "uv", "python3", "python") and "install" in values:
-        names = {value.partition("<")[0].partition("=")[0].partition(">")[0] for value in values}
+        names = {re.split(r"[<>=!~\[; ]", value)[0] for value in values}
         shelf.tools.update(names & _FROM_PYTHON)
+    for word in called_scripts(Script((command,))):
+        for source in find_scripts(subject, word.value) if word.value.endswith("sh") else ():
+            for inner in read_text(source.text).commands:
+                if inner.name in _INSTALLERS:
+                    _install(subject, inner, shelf)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from typing import TYPE_CHECKING
 
 from midstream.diagnostic import Diagnostic, Place, Rule, Severity
@@ -35,6 +36,9 @@ RULES = (CALLS_APT,)
 
 _DEBIAN = frozenset(("apt", "apt-get", "apt-key", "aptitude", "dpkg", "add-apt-repository"))
 
+# What the shell fills in: `$(uname -m)`, `${ARCH}`.
+_LATER = re.compile(r"\$\([^()]*\)|`[^`]*`|\$\{[^}]*\}|\$\w+")
+
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
     """Every Debian command in the scripts that live RUNs call."""
@@ -45,23 +49,32 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
             continue
         for instruction in stage.instructions:
             for word in called_scripts(subject.script(instruction)):
-                source = find_script(subject, word.value)
-                if source is None or source.name in seen or not source.name.endswith("sh"):
-                    continue
-                seen.add(source.name)
-                calls = [c for c in read_text(source.text).commands if c.name in _DEBIAN]
-                if calls:
-                    yield _finding(subject, source, calls[0], word.span, stage.label)
+                for source in find_scripts(subject, word.value):
+                    if source.name not in seen and source.name.endswith("sh"):
+                        seen.add(source.name)
+                        yield from _script(subject, source, word.span, stage.label)
 
 
-def find_script(subject: Subject, path: str) -> Source | None:
-    """A file of the build context that a RUN calls under this path, wherever it was copied to."""
+def _script(subject: Subject, source: Source, at: Span, stage: str) -> Iterator[Diagnostic]:
+    calls = [c for c in read_text(source.text).commands if c.name in _DEBIAN]
+    if calls:
+        yield _finding(subject, source, calls[0], at, stage)
+
+
+def find_scripts(subject: Subject, path: str) -> tuple[Source, ...]:
+    """The files of the build context that a RUN may call under this path, wherever they were
+    copied to. `build_$(uname -m).sh` is any of those that fit; a name that fits files in several
+    folders is none of them."""
     wanted = posixpath.normpath(path).lstrip("/")
-    if wanted in subject.context:
-        return subject.context[wanted]
-    name = posixpath.basename(wanted)
-    found = [each for each in subject.context if posixpath.basename(each) == name]
-    return subject.context[found[0]] if len(found) == 1 else None
+    for shape in (wanted, posixpath.basename(wanted)):
+        fits = re.compile("[^/]*".join(re.escape(part) for part in _LATER.split(shape)))
+        found = [
+            each for each in subject.context
+            if fits.fullmatch(each if shape == wanted else posixpath.basename(each))
+        ]  # fmt: skip
+        if len({posixpath.dirname(each) for each in found}) == 1:
+            return tuple(subject.context[each] for each in sorted(found))
+    return ()
 
 
 def _finding(subject: Subject, source: Source, call: Command, at: Span, stage: str) -> Diagnostic:

@@ -40,6 +40,7 @@ RULES = (TWO_PYTHONS,)
 
 _WHY = "packages go into the virtual environment"
 _VARIABLE = "UV_SYSTEM_PYTHON"
+_OFF = frozenset(("", "0", "false", "f", "no", "n", "off"))
 
 
 def convert(subject: Subject) -> Outcome:
@@ -89,16 +90,37 @@ def _variable(subject: Subject, instruction: Instruction) -> Iterator[Edit]:
 
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
-    """What is left of the flag in a result whose layout is a virtual environment."""
+    """What is left of them in a result whose layout is a virtual environment."""
     if subject.python.layout != "venv":
         return
     footings = survey(subject)
     for stage, instruction in subject.live_instructions():
         if stage is None or footings[stage.index].manager is None:
             continue
+        for span in _set(subject, instruction):
+            yield finding(
+                subject, stage, TWO_PYTHONS, span,
+                f"`{_VARIABLE}` sends uv to dnf's Python, not into the virtual environment",
+                "drop it with an edit",
+            )  # fmt: skip
         for _, _, word in _system_words(subject, instruction):
             yield finding(
                 subject, stage, TWO_PYTHONS, word.span,
                 "`--system` installs into dnf's Python, not into the virtual environment",
                 "take it out with an edit: args: {--system: null}",
             )  # fmt: skip
+
+
+def _set(subject: Subject, instruction: Instruction) -> Iterator[Span]:
+    """Where the variable is given a value that says yes."""
+    if instruction.keyword in ("ENV", "ARG"):
+        for pair in pairs(subject.dockerfile, instruction):
+            if pair.name == _VARIABLE and not _says_no(pair.value):
+                yield pair.span
+    for each in subject.script(instruction).assignments:
+        if each.name == _VARIABLE and not _says_no(each.value.value if each.value else None):
+            yield each.span
+
+
+def _says_no(value: str | None) -> bool:
+    return (value or "").strip("\"'").lower() in _OFF

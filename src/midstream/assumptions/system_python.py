@@ -10,6 +10,7 @@ from midstream.diagnostic import Rule
 from midstream.dockerfile.dropping import drop
 from midstream.dockerfile.shell import quote
 from midstream.edit import Edit
+from midstream.source import Span
 from midstream.ubi.outcome import Outcome
 from midstream.ubi.survey import survey
 
@@ -26,14 +27,14 @@ REPOINTED = Rule(
     "MS303",
     NAME,
     """\
-**What it says.** `/usr/bin/python3`, or a link beside it, is pointed at another Python.
+**What it says.** `/usr/bin/python3`, or a link beside it, is removed or pointed at another Python.
 
 **Why it matters.** On EL dnf runs on `/usr/bin/python3`. With another one there, the next
 `dnf install` fails with an import error.
 
 **The way out.** Put the link into `/usr/local/bin`, which stands before `/usr/bin` on PATH.
-midstream does so for `update-alternatives --install`, `--set` and `ln -s`; anything else takes an
-edit.
+midstream does so for `update-alternatives --install`, `--set` and `ln -s`, and takes dnf's Python
+out of `rm`; anything else takes an edit.
 """,
 )
 NO_ALTERNATIVE = Rule(
@@ -52,6 +53,7 @@ used without a word. EL brings newer compilers as `gcc-toolset-NN`, which is ena
 RULES = (REPOINTED, NO_ALTERNATIVE)
 
 _LINK = re.compile(r"/usr/bin/((?:python|pip)(?:3(?:\.\d+)?)?(?:-config)?)")
+_DNFS = re.compile(r"/usr/bin/python3(?:\.\d+)?")
 _NAME = re.compile(r"(?:python|pip)(?:3(?:\.\d+)?)?(?:-config)?")
 _WHY = "dnf runs on /usr/bin/python3; /usr/local/bin stands before it on PATH"
 
@@ -77,6 +79,8 @@ def _script(subject: Subject, script: Script) -> Iterator[Edit]:
             continue
         if command.name == "ln":
             yield from _link(command)
+        elif command.name in ("rm", "unlink"):
+            yield from _kept(command, doomed)
         elif command.name in ("update-alternatives", "alternatives"):
             words = [w.text for w in command.arguments]
             install = _after(words, "--install", 3)
@@ -112,6 +116,20 @@ def _link(command: Command) -> Iterator[Edit]:
         yield Edit(last.span, quote(f"/usr/local/bin/{found[1]}", command.quoting), NAME, _WHY)
 
 
+def _kept(command: Command, doomed: dict[int, tuple[str, str]]) -> Iterator[Edit]:
+    """Leave dnf's Python where it is; the link that takes its place stands in /usr/local/bin."""
+    words = [command.program, *command.arguments]
+    files = [w for w in command.arguments if not w.value.startswith("-")]
+    ours = [w for w in files if _DNFS.fullmatch(w.value)]
+    if ours and len(ours) == len(files):
+        doomed[command.span.start] = (NAME, _WHY)
+        return
+    for word in ours:
+        before = words[words.index(word) - 1]
+        if before is not None:
+            yield Edit(Span(before.span.end, word.span.end), "", NAME, _WHY)
+
+
 def _destination(command: Command) -> Word | None:
     words = [w for w in command.arguments if not w.value.startswith("-")]
     return words[-1] if len(words) == 2 else None
@@ -126,18 +144,28 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
         for instruction in stage.instructions:
             for command in subject.script(instruction).commands:
                 if command.name in ("update-alternatives", "alternatives"):
-                    python = any(_LINK.fullmatch(w.value) for w in command.arguments)
+                    python = any(
+                        _LINK.fullmatch(w.value) or _NAME.fullmatch(w.value)
+                        for w in command.arguments
+                    )
                     yield finding(
                         subject, stage, REPOINTED if python else NO_ALTERNATIVE, command.core,
                         "dnf runs on this Python" if python
                         else "EL names these programs differently",
                         "replace the command with an edit of the overlay",
                     )  # fmt: skip
-                elif command.name in ("ln", "cp", "mv", "install"):
-                    last = command.arguments[-1] if command.arguments else None
-                    if last is not None and _LINK.fullmatch(last.value):
-                        yield finding(
-                            subject, stage, REPOINTED, last.span,
-                            f"`{last.value}` is dnf's; later installs would fail",
-                            "put it into /usr/local/bin",
-                        )  # fmt: skip
+                for word in _repointed(command):
+                    yield finding(
+                        subject, stage, REPOINTED, word.span,
+                        f"`{word.value}` is dnf's; later installs would fail",
+                        "leave it, and put yours into /usr/local/bin",
+                    )  # fmt: skip
+
+
+def _repointed(command: Command) -> Iterator[Word]:
+    """The words that name a Python of dnf's which is overwritten or removed."""
+    files = [w for w in command.arguments if not w.value.startswith("-")]
+    if command.name in ("ln", "cp", "mv", "install"):
+        yield from (w for w in files[1:][-1:] if _LINK.fullmatch(w.value))
+    elif command.name in ("rm", "unlink"):
+        yield from (w for w in files if _DNFS.fullmatch(w.value))

@@ -212,7 +212,7 @@ def quote(text: str, quoting: str) -> str:
 
 
 _INTERPRETERS = SHELLS | {"source", ".", "python", "python3"}
-_SCRIPT_NAME = re.compile(r"[\w./$\{\}-]*\.(?:sh|bash|py)")
+_SCRIPT_NAME = re.compile(r"(?:[\w./$\{\}-]|\$\([^()\n]*\)|`[^`\n]*`)*\.(?:sh|bash|py)")
 
 
 def called_scripts(script: Script) -> tuple[Word, ...]:

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+
+from assumptions.looking import UBI, VENV, converted, look, on_ubi, told
+from midstream.assumptions.python_layout import check, convert
+from midstream.source import Span
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("RUN rm -f /usr/local/lib/python3.12/dist-packages/a.so",
+         "RUN rm -f /opt/app/lib/python3.12/site-packages/a.so"),
+        ("COPY a /usr/lib/python3/dist-packages/", "COPY a /opt/app/lib/python3/site-packages/"),
+        ("ENV P=/usr/local/lib/python${PYTHON_VERSION}/dist-packages",
+         "ENV P=/opt/app/lib/python${PYTHON_VERSION}/site-packages"),
+        ("RUN ls /usr/lib64/python3.12/site-packages",
+         "RUN ls /opt/app/lib/python3.12/site-packages"),
+    ],
+)  # fmt: skip
+def test_with_a_virtual_environment_its_one_folder_takes_the_place(before: str, after: str) -> None:
+    assert converted(convert, on_ubi(before), python=VENV) == on_ubi(after)
+
+
+def test_with_the_systems_layout_nothing_is_converted_and_the_folder_is_found() -> None:
+    text = on_ubi("RUN rm -f /usr/local/lib/python3.12/dist-packages/a.so")
+    assert converted(convert, text) == text
+    assert told(check(look(text))) == [("MS301", 2, "dist-packages")]
+
+
+def test_a_folder_that_is_no_systems_is_left_and_found() -> None:
+    text = on_ubi("RUN ls /data/dist-packages")
+    assert converted(convert, text, python=VENV) == text
+    assert told(check(look(text, python=VENV))) == [("MS301", 2, "dist-packages")]
+
+
+def test_what_an_edit_owns_is_left_alone() -> None:
+    text = on_ubi("RUN ls /usr/lib/python3/dist-packages")
+    claimed = (Span(text.index("RUN"), len(text)),)
+    assert converted(convert, text, python=VENV, claimed=claimed) == text
+
+
+def test_els_own_folders_are_fine() -> None:
+    text = f"FROM {UBI}\nRUN ls /opt/app/lib64/python3.12/site-packages # dist-packages\n"
+    assert told(check(look(text.replace(" # dist-packages", "")))) == []
