@@ -19,13 +19,14 @@ from click.testing import CliRunner
 
 from midstream.adapters.blobs import Blobs
 from midstream.adapters.files import Tree
+from midstream.adapters.index import PackageIndex
 from midstream.cli import main
 from midstream.origin import origin_of
 from midstream.rebasing import Rebaser
 from midstream.source import Source
 from midstream.upstream.config import read_project
 from midstream.upstream.lock import Lock
-from midstream.upstream.snapshot import Snapshot
+from midstream.upstream.snapshot import Snapshot, Tracker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -137,6 +138,12 @@ class Demo:
 
     # --- in this process, as values ---
 
+    def remember(self) -> None:
+        """Keep the release in the cache as a download would have left it."""
+        text = self.path("upstream/demo.yaml").read_text()
+        project = read_project(Source("upstream/demo.yaml", text))
+        Tracker(project, PackageIndex(), self.cache, _silently).remember(self.snapshot.lock)
+
     def origin(self, target: str = "app") -> Origin:
         text = self.path("upstream/demo.yaml").read_text()
         return origin_of(read_project(Source("upstream/demo.yaml", text)), self.snapshot, target)
@@ -214,6 +221,10 @@ def make(
     for name, text in overlays.items():
         demo.write(f"overlays/{name.replace('__', '/').replace('_j2', '.j2')}", text)
     return demo
+
+
+def _silently(_title: str, _size: int) -> Callable[[int], None]:
+    return lambda _length: None
 
 
 def as_bytes(text: str | bytes) -> bytes:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from midstream.diagnostic import Diagnostic
+    from midstream.dockerfile.commands import Command
     from midstream.dockerfile.model import Dockerfile, Instruction, Stage
     from midstream.overlay.model import Address, OverlayEdit
     from midstream.ubi.subject import Subject
@@ -78,7 +79,7 @@ def became(address: Address, old: Subject, ship: Stage, new: Subject) -> list[Be
     found = []
     for match in select(old, ship, address):
         best, likeness = _closest(old.dockerfile, match.instruction, new.dockerfile)
-        line = match.instruction.first_line
+        line = old.dockerfile.source.position(match.span.start).line
         if best is None:
             found.append(Became("is gone", line, 0, 0.0, ""))
             continue
@@ -86,7 +87,8 @@ def became(address: Address, old: Subject, ship: Stage, new: Subject) -> list[Be
         then = match.stage.label if match.stage else "@global"
         now = stage.label if stage else "@global"
         how = _how(new.dockerfile, then, now, likeness)
-        found.append(Became(how, line, best.first_line, likeness, _mended(address, new, best, now)))
+        mended = _mended(address, match.command, new, best, now)
+        found.append(Became(how, line, best.first_line, likeness, mended))
     return found
 
 
@@ -112,28 +114,23 @@ def _closest(
     return (best, most) if most >= _SAME else (None, 0.0)
 
 
-def _mended(address: Address, new: Subject, instruction: Instruction, stage: str) -> str:
-    """An address that finds the text where it is now: with the words of the phrase that are
-    still there, or else with the first words of the command that looks most like it."""
+def _mended(
+    address: Address, old: Command | None, new: Subject, instruction: Instruction, stage: str
+) -> str:
+    """An address that finds the text where it is now, in the command that looks most like the old
+    one: by the words of the phrase that are still there, or else by its first words."""
     keyword = (instruction.trigger or instruction).keyword
     head = f"{stage} / {keyword}"
-    if not address.phrase:
-        return head
     commands = new.script(instruction).commands
-    best: list[str] = []
-    for command in commands:
-        texts = [word.text for word in command.words]
-        kept = [word for word in address.phrase if any(holds(word, text) for text in texts)]
-        if len(kept) > len(best):
-            best = kept
-    if best:
-        return f"{head} / {' '.join(best)}"
-    if not commands:
+    if not address.phrase or not commands or old is None:
         return head
-    phrase = " ".join(address.phrase)
-    near = max(
-        commands,
-        key=lambda c: difflib.SequenceMatcher(None, phrase, c.name).ratio(),
-    )
-    words = [w.text for w in near.words if re.fullmatch(r"[\w./+-]+", w.text)]
-    return f"{head} / {' '.join(words[:2])}" if words else head
+    wanted = [word.text for word in old.words]
+    near = max(commands, key=lambda each: _alike(wanted, [word.text for word in each.words]))
+    texts = [word.text for word in near.words]
+    kept = [word for word in address.phrase if any(holds(word, text) for text in texts)]
+    words = kept or [text for text in texts if re.fullmatch(r"[\w./+-]+", text)][:2]
+    return f"{head} / {' '.join(words)}" if words else head
+
+
+def _alike(first: list[str], second: list[str]) -> float:
+    return difflib.SequenceMatcher(None, first, second, autojunk=False).ratio()

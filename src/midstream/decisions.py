@@ -14,13 +14,13 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from midstream.diagnostic import Diagnostic, Place, Rule, Severity
-from midstream.source import Span
+from midstream.overlay.model import Drop
+from midstream.source import Source, Span
 from midstream.upstream.lock import VERSION, UnreadableLock, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from midstream.source import Source
     from midstream.watching import Watched
 
 CHANGED = Rule(
@@ -186,6 +186,8 @@ def open_questions(
     then = f"decided at {known.upstream.get('project')} {known.upstream.get('release')}"
     for name, each in edits.items():
         edit = each.edit
+        if edit is not None and isinstance(edit.verb, Drop):
+            continue  # it stays dropped, whatever it says now; the report counts it
         if name in known.edits and known.edits[name] != each.fingerprint:
             yield Question(
                 name,
@@ -226,19 +228,22 @@ def open_questions(
             )
 
 
-def expired(known: Decisions | None, labels: Iterable[str], source: Source) -> Iterator[Diagnostic]:
-    """A finding for each answer whose text is gone."""
+def expired(known: Decisions | None, names: Iterable[str]) -> Iterator[Diagnostic]:
+    """A finding for each answer whose text is gone, shown in the lock as it would be written."""
     if known is None:
         return
-    there = frozenset(labels)
+    there = frozenset(names)
+    source = Source(f"overlays/{known.target}/{NAME}", known.as_bytes().decode())
     for name, given in known.answers.items():
-        if name not in there:
-            yield Diagnostic(
-                rule=EXPIRED,
-                severity=Severity.WARNING,
-                message=f"the answer about `{name}` ({given.answer}: {given.why}) is about a text "
-                "that upstream doesn't have any more",
-                source=source,
-                span=Span(0, 0),
-                help=f"midstream decide --target {known.target} --forget '{name}'",
-            )
+        if name in there:
+            continue
+        at = source.text.find(f'"{name}"', source.text.find('"answers"'))
+        yield Diagnostic(
+            rule=EXPIRED,
+            severity=Severity.WARNING,
+            message=f"the answer about `{name}` ({given.answer}: {given.why}) is about a text that "
+            "upstream doesn't have any more",
+            source=source,
+            span=Span(max(at, 0), max(at, 0) + len(name) + 2),
+            help=f"midstream decide --target {known.target} --forget '{name}'",
+        )

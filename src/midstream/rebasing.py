@@ -183,6 +183,9 @@ class _Rebase:
         self._same_again(overlay, origin, subject, stage, names, wanted)
         review = watching.reviewed(overlay, subject, stage)
         watching.drop_as_decided(wanted, known, review)
+        edited = watching.edited(overlay, subject, stage, wanted)
+        names_now = [*(edit.id for edit in overlay.edits), *review, history.IDENTITY]
+        wanted.found += decisions.expired(known, names_now)
         subject = replace(subject, claimed=wanted.claimed)
         subject = self._as_edited(overlay, origin, subject, stage, wanted)
         outcome = Outcome.merged(
@@ -218,7 +221,7 @@ class _Rebase:
             overlay, origin, shipped, proofs.graph, assembled.source.name, ship.label,
             ledger.as_bytes(),
         )  # fmt: skip
-        lock, questions = self._decided(overlay, origin, subject, known, wanted, review, assembled)
+        lock, questions = self._decided(origin, known, edited, review, assembled)
         questions += history.identity_question(before, subject, origin.blob, known)
         return Rebased(
             overlay, origin, assembled, ledger, plan, lock, tuple(found), tuple(questions),
@@ -394,15 +397,12 @@ class _Rebase:
 
     def _decided(
         self,
-        overlay: Overlay,
         origin: Origin,
-        subject: Subject,
         known: Decisions | None,
-        wanted: Wanted,
+        edits: Mapping[str, Watched],
         review: Mapping[str, Watched],
         assembled: Assembled,
     ) -> tuple[Decisions, list[Question]]:
-        edits = watching.edited(overlay, subject, wanted)
         asked = decisions.open_questions(
             known,
             edits,
@@ -424,10 +424,6 @@ class _Rebase:
             review={name: each.fingerprint for name, each in review.items()},
             answers=known.answers if known else {},
         )
-        if known is not None:
-            path = f"{overlay.folder}/{decisions.NAME}"
-            lines = Source(path, known.as_bytes().decode())
-            wanted.found += decisions.expired(known, [*edits, *review], lines)
         return lock, list(asked)
 
     def _as_sibling(self, overlay: Overlay, origin: Origin, proofs: _Proofs) -> Sibling:

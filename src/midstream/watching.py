@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from midstream.decisions import Decisions
     from midstream.dockerfile.model import Instruction, Stage
-    from midstream.overlay.model import Overlay, OverlayEdit
+    from midstream.overlay.model import Address, Overlay, OverlayEdit
     from midstream.overlay.verbs import Wanted
     from midstream.source import Span
     from midstream.ubi.subject import Subject
@@ -44,7 +44,7 @@ class Watched(Struct, frozen=True):
         return self.edit is None and self.instruction.keyword != "FROM"
 
 
-def edited(overlay: Overlay, subject: Subject, wanted: Wanted) -> dict[str, Watched]:
+def edited(overlay: Overlay, subject: Subject, stage: Stage, wanted: Wanted) -> dict[str, Watched]:
     """By the id of each edit that replaces or drops: all that it does away with."""
     found = {}
     for edit in overlay.edits:
@@ -52,9 +52,20 @@ def edited(overlay: Overlay, subject: Subject, wanted: Wanted) -> dict[str, Watc
             continue
         touched = [touch.instruction for touch in wanted.touches if touch.id == edit.id]
         if touched:
-            mark = fingerprint.of_all(_with_scripts(subject, each) for each in touched)
+            texts = _commands(subject, stage, edit.at, whole=edit.verb.whole)
+            texts = texts or [_with_scripts(subject, each) for each in touched]
+            mark = fingerprint.of_all(texts)
             found[edit.id] = Watched(mark, touched[0].keyword_span, touched[0], edit)
     return found
+
+
+def _commands(subject: Subject, stage: Stage, at: Address, *, whole: bool) -> list[str]:
+    """The commands that an edit does away with, where it takes no more than them: what else
+    changes in the instruction is upstream's, and comes along."""
+    if whole or at.whole_stage:
+        return []
+    found = [match.command for match in select(subject, stage, at)]
+    return [" ".join(word.text for word in each.words) for each in found if each is not None]
 
 
 def _with_scripts(subject: Subject, instruction: Instruction) -> str:

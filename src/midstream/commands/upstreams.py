@@ -103,7 +103,10 @@ class Origins:
             return None
         tracker = at.tracker(at.project(self.workspace, name))
         try:
-            snapshot = tracker.release(release)
+            snapshot = tracker.remembered(release)
+            if snapshot is None and not tracker.blobs.missing([blob]):
+                return Earlier(Source.from_bytes(path, tracker.blobs.get(blob)))
+            snapshot = snapshot or tracker.release(release)
             if snapshot.lock.files.get(path) != blob:
                 return Earlier(Source.from_bytes(path, tracker.blobs.get(blob)))
             others = {

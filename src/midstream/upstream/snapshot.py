@@ -114,6 +114,11 @@ class Tracker(Struct, frozen=True):
             known = self._remembered(found.version) or self._fetch(found, None)
         return Snapshot(known, self.blobs)
 
+    def remembered(self, version: str) -> Snapshot | None:
+        """A release as far as the cache has it; nothing is fetched."""
+        known = self._remembered(version)
+        return Snapshot(known, self.blobs) if known else None
+
     def _find(self, version: str | None) -> SourceRelease:
         name = self._name()
         found = self.index.releases(name)
@@ -156,8 +161,12 @@ class Tracker(Struct, frozen=True):
             archive=Archive(release.name, release.sha256, release.size),
             files={path: self.blobs.put(kept[path]) for path in sorted(paths)},
         )
-        files.write(self._memory(release.version), lock.as_bytes())
+        self.remember(lock)
         return lock
+
+    def remember(self, lock: Lock) -> None:
+        """Keep what a release holds, so that it needn't be fetched again."""
+        files.write(self._memory(lock.release), lock.as_bytes())
 
     def _wants(self, path: str) -> bool:
         return path == self._version_file or self.project.wants(path)

@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from demo import DOCKERFILE, HEAD, make
+from midstream.adapters.process import check, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from demo import Demo
+
+BODY = """\
+edits:
+  - {id: fast, at: build / RUN / make install, replace: "make fast", why: ours is faster}
+review: [{at: "@ship / ENV,ENTRYPOINT,CMD"}]
+"""
+LOCK = "overlays/app/lock.json"
+
+
+def git(*words: str) -> None:
+    check(run("git", *words))
+
+
+@pytest.fixture(autouse=True)
+def _somebody() -> None:
+    git("config", "--global", "user.name", "Ada")
+
+
+def decided(folder: Path) -> Demo:
+    """The project, rebased once: everything about it is decided."""
+    demo = make(folder, body=BODY, upstream={"docker/Dockerfile.base": "FROM ubuntu:22.04\n"})
+    assert demo.run("rebase", "--target", "app").exit_code == 0
+    return demo
+
+
+def upstream(demo: Demo, *changes: tuple[str, str], release: str = "2.2") -> None:
+    text = demo.files["docker/Dockerfile"].decode()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    demo.track(release, {"docker/Dockerfile": text})
+
+
+def test_what_is_carried_moves_on_without_a_question(tmp_path: Path) -> None:
+    demo = decided(tmp_path)
+    upstream(demo, ("-j 4", "-j 8"), ("MODE=fast", "MODE=faster"), ("# what the", "# all the"))
+    ran = demo.run("rebase", "--target", "app")
+    assert ran.exit_code == 0
+    assert "2 upstream changes: 1 taken, 1 fact moved, 0 set aside, 0 asked" in ran.stderr
+    assert "fact moved  final / ENV, line 14: MODE fast -> faster" in ran.stderr
+    assert "ENV MODE=faster" in demo.result()
+
+
+def test_a_replaced_text_that_changed_is_asked_about_and_the_old_result_stays(
+    tmp_path: Path,
+) -> None:
+    demo = decided(tmp_path)
+    before = demo.outputs()
+    upstream(demo, ("make install", "make install --strip"))
+    ran = demo.run("rebase", "--target", "app")
+    assert (ran.exit_code, ran.codes) == (1, ["MS220"])
+    assert "midstream decide --target app fast --accept --why" in ran.stderr
+    assert demo.outputs() == before
+
+
+def test_an_answer_is_recorded_with_its_reason_and_lets_the_rebase_go_on(tmp_path: Path) -> None:
+    demo = decided(tmp_path)
+    upstream(demo, ("make install", "make install --strip"))
+    ran = demo.run("decide", "--target", "app", "fast", "--accept", "--why", "ours strips too")
+    assert ran.exit_code == 0
+    given = demo.json(LOCK)["answers"]["fast"]
+    assert (given["answer"], given["why"], given["who"]) == ("accept", "ours strips too", "Ada")
+    assert given["when"] == demo.date
+    assert demo.run("rebase", "--target", "app").exit_code == 0
+    assert demo.json(LOCK)["answers"]["fast"] == given
+    assert "make fast" in demo.result()
+
+
+def test_something_new_under_review_is_asked_about(tmp_path: Path) -> None:
+    demo = decided(tmp_path)
+    upstream(demo, ("ENV MODE=fast\n", "ENV MODE=fast\nENV SECRET=1\n"))
+    assert demo.run("rebase", "--target", "app").codes == ["MS221"]
+    ran = demo.run("decide", "--target", "app", "final / ENV SECRET", "--drop", "--why", "no")
+    assert ran.exit_code == 0
+    ran = demo.run("rebase", "--target", "app")
+    assert ran.exit_code == 0
+    assert "SECRET" not in demo.result()
+    assert "1 dropped" in ran.stderr
+
+
+def test_what_was_dropped_stays_dropped_until_it_says_something_else(tmp_path: Path) -> None:
+    demo = decided(tmp_path)
+    upstream(demo, ('["/opt/app/run"]', '["/opt/app/run", "--debug"]'))
+    demo.run("decide", "--target", "app", "final / ENTRYPOINT", "--drop", "--why", "no debug")
+    assert demo.run("rebase", "--target", "app").exit_code == 0
+    assert "ENTRYPOINT" not in demo.result()
+    upstream(demo, ("-j 4", "-j 9"), release="2.3")
+    assert demo.run("rebase", "--target", "app").exit_code == 0
+    upstream(demo, ('"--debug"]', '"--trace"]'), release="2.4")
+    assert demo.run("rebase", "--target", "app").codes == ["MS221"]
+
+
+def test_a_reviewed_text_that_only_moved_is_not_asked_about(tmp_path: Path) -> None:
+    demo = decided(tmp_path)
+    copy, run_it = "COPY --from=build /opt/app /opt/app\n", 'ENTRYPOINT ["/opt/app/run"]\n'
+    upstream(demo, (copy + run_it, run_it + copy))
+    assert demo.run("rebase", "--target", "app").exit_code == 0
+
+
+def test_a_new_base_repository_is_asked_about_and_a_new_tag_is_not(tmp_path: Path) -> None:
+    demo = decided(tmp_path)
+    upstream(demo, ("ubuntu:22.04", "ubuntu:24.04"))
+    assert demo.run("rebase", "--target", "app").exit_code == 0
+    upstream(demo, ("ubuntu:24.04", "debian:12"), release="2.3")
+    ran = demo.run("rebase", "--target", "app")
+    assert set(ran.codes) == {"MS221"}
+    assert "something new at" not in ran.stderr
+
+
+def test_a_decision_about_a_text_that_is_gone_expires_visibly(tmp_path: Path) -> None:
+    demo = decided(tmp_path)
+    upstream(demo, ("ENV MODE=fast\n", "ENV MODE=fast\nENV SECRET=1\n"))
+    demo.run("decide", "--target", "app", "final / ENV SECRET", "--drop", "--why", "no")
+    upstream(demo, ("ENV SECRET=1\n", ""), release="2.3")
+    ran = demo.run("rebase", "--target", "app")
+    assert (ran.exit_code, ran.codes) == (0, ["MS222"])
+    forgotten = demo.run("decide", "--target", "app", "--forget", "final / ENV SECRET")
+    assert forgotten.exit_code == 0
+    assert demo.json(LOCK)["answers"] == {}
+    assert demo.run("rebase", "--target", "app").codes == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nothing", "--accept", "--why", "x"], "`nothing` isn't asked"),
+        (["fast", "--accept"], "with --why TEXT"),
+        (["fast", "--accept", "--why", " "], "with --why TEXT"),
+        (["fast", "--why", "x"], "--accept, --carry or --drop"),
+        (["fast", "--drop", "--why", "x"], "would need another edit"),
+        (["--forget", "fast"], "no answer about `fast`"),
+    ],
+)
+def test_an_answer_that_makes_no_sense_is_refused(
+    tmp_path: Path, words: list[str], said: str
+) -> None:
+    demo = decided(tmp_path)
+    upstream(demo, ("make install", "make install --strip"))
+    before = demo.path(LOCK).read_bytes()
+    ran = demo.run("decide", "--target", "app", *words)
+    assert ran.exit_code == 2
+    assert said in ran.stderr
+    assert demo.path(LOCK).read_bytes() == before
+
+
+def test_without_ids_the_questions_are_listed(tmp_path: Path) -> None:
+    demo = decided(tmp_path)
+    assert demo.run("decide", "--target", "app").exit_code == 0
+    upstream(demo, ("make install", "make install --strip"))
+    ran = demo.run("decide", "--target", "app")
+    assert (ran.exit_code, ran.codes) == (1, ["MS220"])
+
+
+def test_who_answers_has_to_have_a_name(tmp_path: Path) -> None:
+    git("config", "--global", "--unset", "user.name")
+    demo = decided(tmp_path)
+    upstream(demo, ("make install", "make install --strip"))
+    ran = demo.run("decide", "--target", "app", "fast", "--accept", "--why", "x")
+    assert ran.exit_code == 2
+    assert "git config --global user.name" in ran.stderr
+
+
+def test_nothing_is_asked_before_the_first_rebase(tmp_path: Path) -> None:
+    ran = make(tmp_path, body=BODY).run("decide", "--target", "app", "fast", "--accept")
+    assert ran.exit_code == 2
+    assert "midstream rebase --target app" in ran.stderr
+
+
+def test_a_wider_review_of_the_same_text_asks_nothing(tmp_path: Path) -> None:
+    demo = make(tmp_path)
+    assert demo.run("rebase", "--target", "app").exit_code == 0
+    demo.write("overlays/app/overlay.yaml", HEAD + BODY)
+    assert demo.run("rebase", "--target", "app").exit_code == 0
+    assert "final / ENTRYPOINT" in demo.json(LOCK)["review"]
+
+
+def test_a_path_that_another_file_took_over_is_asked_about(tmp_path: Path) -> None:
+    other = "FROM ubuntu:22.04 AS final\n" + "".join(f"RUN step {n}\n" for n in range(9))
+    demo = make(tmp_path, upstream={"docker/Dockerfile.old": other})
+    assert demo.run("rebase", "--target", "app").exit_code == 0
+    demo.track("2.1", {})
+    demo.remember()
+    demo.track("2.2", {"docker/Dockerfile": other, "docker/Dockerfile.old": DOCKERFILE})
+    ran = demo.run("rebase", "--target", "app")
+    assert "MS223" in ran.codes
+    assert "resembles what `docker/Dockerfile.old` was" in ran.stderr
+    done = demo.run("decide", "--target", "app", "@file", "--accept", "--why", "swapped upstream")
+    assert done.exit_code == 0
+    assert demo.run("rebase", "--target", "app").exit_code == 0
+
+
+# --- edits that find nothing ---
+
+
+def test_an_edit_that_finds_nothing_says_what_its_target_became(tmp_path: Path) -> None:
+    demo = decided(tmp_path)
+    upstream(demo, ("make install", "ninja install"))
+    ran = demo.run("rebase", "--target", "app")
+    assert "MS520" in ran.codes
+    assert "what it was about (line 8 then) was edited, now line 7" in ran.stderr
+    assert "at: build / RUN / install" in ran.stderr
+
+
+def test_a_target_in_a_renamed_stage_is_found_there(tmp_path: Path) -> None:
+    demo = decided(tmp_path)
+    upstream(demo, ("AS build", "AS compile"), ("--from=build", "--from=compile"))
+    ran = demo.run("rebase", "--target", "app")
+    assert "is in `compile`, since `build` is no more" in ran.stderr
+    assert "at: compile / RUN / make install" in ran.stderr
+
+
+def test_a_target_that_is_gone_is_said_to_be_gone(tmp_path: Path) -> None:
+    demo = decided(tmp_path)
+    upstream(demo, ("RUN make -j 4 all \\\n    && make install\n", ""))
+    assert "(line 8 then) is gone" in demo.run("rebase", "--target", "app").stderr
+
+
+def test_an_edit_that_upstream_has_made_itself_is_redundant(tmp_path: Path) -> None:
+    body = "edits:\n  - {id: m, at: final / ENV / MODE, set: slow, why: w}\n"
+    demo = make(tmp_path, body=body)
+    assert demo.run("rebase", "--target", "app").exit_code == 0
+    upstream(demo, ("MODE=fast", "MODE=slow"))
+    ran = demo.run("rebase", "--target", "app")
+    assert (ran.exit_code, ran.codes) == (0, ["MS526"])
+
+
+def test_a_drop_whose_text_is_gone_is_dead(tmp_path: Path) -> None:
+    body = "edits:\n  - {id: m, at: final / ENV / MODE, drop: true, why: w}\n"
+    demo = make(tmp_path, body=body)
+    assert demo.run("rebase", "--target", "app").exit_code == 0
+    upstream(demo, ("ENV MODE=fast\n", ""))
+    ran = demo.run("rebase", "--target", "app")
+    assert (ran.exit_code, ran.codes) == (0, ["MS527"])
