@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 NAME = "accepted-repositories"
 
 NOT_ACCEPTED = Rule(
-    "MS359",
+    "MS360",
     NAME,
     """\
 **What it says.** The overlay enables a package repository that the profile doesn't accept.

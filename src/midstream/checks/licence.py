@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from midstream.diagnostic import Rule
@@ -30,13 +31,15 @@ NO_LICENCE = Rule(
 )
 RULES = (NO_LICENCE,)
 
+_LICENSES = re.compile(r"/licenses(?:/|$)")
+
 
 def check(view: View) -> Iterator[Diagnostic]:
     """Whether any COPY or ADD of the shipped lineage goes there."""
     for _, instruction in view.shipped():
         if instruction.keyword in ("COPY", "ADD"):
             to = transfer(view.subject.dockerfile, instruction).destination
-            if to is not None and to.text.strip("\"'").startswith("/licenses"):
+            if to is not None and _LICENSES.match(to.text.strip("\"'")):
                 return
     yield view.finding(
         NO_LICENCE, view.ship.origin.keyword_span, "nothing is copied to /licenses",

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from midstream.diagnostic import Rule
+from midstream.dockerfile.variables import expand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from midstream.checks.view import View
     from midstream.diagnostic import Diagnostic
+    from midstream.dockerfile.model import Instruction
 
 NAME = "non-root"
 
@@ -38,7 +40,7 @@ def check(view: View) -> Iterator[Diagnostic]:
     for _, instruction in view.shipped():
         if instruction.keyword == "USER":
             last = instruction
-    user = last.value.strip().partition(":")[0] if last else "root, as its base says"
+    user = _user(view, last) if last else "root, as its base says"
     if user.isdecimal() and int(user) > 0:
         return
     span = last.arguments if last else view.ship.origin.keyword_span
@@ -47,3 +49,13 @@ def check(view: View) -> Iterator[Diagnostic]:
         'put user.j2 and user-switch.j2 at the end of "@ship", or USER with a number above 0',
         stage=view.ship,
     )  # fmt: skip
+
+
+def _user(view: View, instruction: Instruction) -> str:
+    """The user without the group, with the variables filled in that have a value."""
+    values = view.subject.graph.scope.at(instruction)
+    try:
+        text = expand(instruction.value.strip(), values, view.subject.dockerfile.escape).text
+    except ValueError:
+        text = instruction.value
+    return text.partition(":")[0] or instruction.value.strip()

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from midstream.diagnostic import Rule, Severity
-from midstream.dockerfile.variables import PREDEFINED
+from midstream.dockerfile.variables import PROXIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from midstream.checks.view import View
     from midstream.diagnostic import Diagnostic
+    from midstream.dockerfile.commands import Script
     from midstream.dockerfile.model import Instruction, Stage
 
 NAME = "variables-declared"
@@ -25,7 +26,8 @@ what it is FROM, no assignment in the RUN, and not the ENV of the sibling's imag
 
 **Why it matters.** The shell puts nothing in its place: `rm -rf $X/` and `-DPREFIX=$X` do something
 else without a word. It is an error where upstream declares the variable and the result doesn't; a
-warning where upstream's base image may have declared it.
+warning where upstream's base image may have declared it. What a RUN reads after it sourced a file
+may be set there, and is not asked about.
 
 **The way out.** Declare it with an edit, or give `${X:-default}`.
 """,
@@ -33,7 +35,7 @@ warning where upstream's base image may have declared it.
 RULES = (UNDECLARED,)
 
 # What shells and the container runtime set by themselves.
-_KNOWN = PREDEFINED | frozenset(
+_KNOWN = PROXIES | frozenset(
     (
         "BASH", "BASHPID", "BASH_SOURCE", "BASH_VERSION", "EUID", "FUNCNAME", "GROUPS", "HOME",
         "HOSTNAME", "IFS", "LANG", "LC_ALL", "LINENO", "LOGNAME", "MAIL", "OLDPWD", "OPTARG",
@@ -57,17 +59,29 @@ def _instruction(
     script = view.subject.script(instruction)
     if not script.reads:
         return
-    declared = view.subject.graph.scope.declared(instruction)
+    declared = view.subject.graph.scope.declared(instruction) | _read_in(script)
+    sourced = [c.span.start for c in script.commands if c.name in ("source", ".")]
     for read in script.reads:
         name = read.name
         if name in declared or name in script.assigned or name in _KNOWN or name in seen:
             continue
         if read.has_default or not name.isidentifier():
             continue
-        seen.add(name)
         lost = name in view.declared_upstream
+        if not lost and any(start < read.span.start for start in sourced):
+            continue  # a file that is sourced may set it
+        seen.add(name)
         yield view.finding(
             UNDECLARED, read.span, f"`${name}` is read, and nothing declares it",
             f"declare it with an edit (ARG {name} or ENV {name}=…), or write ${{{name}:-…}}",
             stage=stage, severity=Severity.ERROR if lost else Severity.WARNING,
         )  # fmt: skip
+
+
+_READING = frozenset(("getopts", "mapfile", "read", "readarray"))
+
+
+def _read_in(script: Script) -> frozenset[str]:
+    """The names that `read` and its like give a value."""
+    words = (w.value for c in script.commands if c.name in _READING for w in c.arguments)
+    return frozenset(words)
