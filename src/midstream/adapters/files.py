@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from midstream.errors import Exit, MidstreamError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class CannotRead(UsageError):
@@ -42,26 +46,50 @@ def write(path: Path, data: bytes) -> None:
 
     Keeps the mode of a file that is there. Raises `CannotWrite`, and leaves nothing behind.
     """
-    scratch: Path | None = None
+    write_all({path: data})
+
+
+def write_all(contents: Mapping[Path, bytes]) -> None:
+    """Replace several files, each whole: where one has no room, none of them is replaced.
+
+    Raises `CannotWrite`, and leaves nothing behind.
+    """
+    scratches: dict[Path, Path] = {}
+    path = Path()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        mode = path.stat().st_mode & 0o7777 if path.exists() else 0o666 & ~_umask()
-        scratch = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
-        # What `tempfile` does, without the 5 ms that importing it takes.
-        handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
-        scratch.replace(path)
+        for path, data in contents.items():
+            scratches[path] = _scratch(path)
+            _fill(scratches[path], data, path)
+        for path in contents:
+            scratches[path].replace(path)
+            del scratches[path]
     except OSError as error:
-        if scratch is not None:
-            with suppress(OSError):
-                scratch.unlink()
         raise CannotWrite(
             f"can't write `{path}`: {_reason(error)}", help="the old file, if any, is unchanged"
         ) from None
+    finally:
+        for scratch in scratches.values():
+            with suppress(OSError):
+                scratch.unlink()
+
+
+def _scratch(path: Path) -> Path:
+    """An empty file beside another."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
+    # What `tempfile` does, without the 5 ms that importing it takes.
+    os.close(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    return scratch
+
+
+def _fill(scratch: Path, data: bytes, path: Path) -> None:
+    """Write it down to the disk, with the mode that the file at `path` has or would get."""
+    mode = path.stat().st_mode & 0o7777 if path.exists() else 0o666 & ~_umask()
+    with scratch.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fchmod(file.fileno(), mode)
+        os.fsync(file.fileno())
 
 
 class Tree(Struct, frozen=True):
