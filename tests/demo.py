@@ -168,14 +168,14 @@ class Demo:
         *words: str,
         before: Callable[[], None] | None = None,
         folder: Path | None = None,
-        **environment: str,
+        environment: Mapping[str, str] | None = None,
     ) -> Ran:
         """In a process of its own. `before` is called in it first."""
         kept = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "PYTHONPATH": str(SOURCES)}
         cache = {"XDG_CACHE_HOME": str(self.root / "cache"), "PYTHONDONTWRITEBYTECODE": "1"}
         done = subprocess.run(
             [sys.executable, "-m", "midstream", "--root", str(self.root / "tree"), *words],
-            env={**kept, **cache, **environment},
+            env={**kept, **cache, **(environment or {})},
             cwd=folder or self.root,
             capture_output=True,
             check=False,

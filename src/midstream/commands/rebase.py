@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import Struct
 from msgspec.structs import replace
 
 from midstream import decisions, report
 from midstream.adapters import files
 from midstream.commands import upstreams
 from midstream.commands import workspace as at
-from midstream.errors import Exit, UsageError
+from midstream.errors import Exit, MidstreamError, UsageError
 from midstream.movement import Answer, summary
 from midstream.overlay.load import targets as overlaid
 from midstream.source import Source
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from midstream.cli import Workspace
     from midstream.commands.upstreams import Origins
     from midstream.decisions import Decisions
-    from midstream.rebasing import Rebased
+    from midstream.rebasing import Rebased, Rebaser
 
 
 @click.command("rebase")
@@ -57,18 +58,17 @@ def command(
     diff: bool,
 ) -> int:
     """Carry targets onto UBI: convert, edit, prove, and write the result with its ledger."""
-    if (release or dockerfile) and not (out or stdout or check or diff):
-        raise UsageError(
-            "a text that isn't the locked one doesn't go into rendered/",
-            help="say where to: --out DIR, or --stdout",
-        )
+    is_locked = not (release or dockerfile)
+    shown = [n for n, on in (("--check", check), ("--diff", diff), ("--stdout", stdout)) if on]
+    _check_options(shown, is_locked=is_locked, has_out=out is not None, json=workspace.json)
     if (dockerfile or stdout) and (every or len(targets) != 1):
         raise UsageError("--dockerfile and --stdout take exactly one --target")
     rebaser, origins = upstreams.rebaser(
         workspace, release, (targets[0], dockerfile) if dockerfile else None
     )
     wanted = _wanted(workspace, targets, origins, every=every)
-    done = [rebaser.rebase(target) for target in wanted]
+    place = _Place(workspace, out, keeps_lock=is_locked and not out)
+    done, failed = _rebase_each(rebaser, wanted)
     if workspace.json:
         report.document("rebase", {"targets": [_as_json(each) for each in done]})
     else:
@@ -79,16 +79,45 @@ def command(
         if not rebased.is_proved or (workspace.strict and rebased.findings):
             return Exit.FINDINGS
         if check:
-            return Exit.FINDINGS if _outdated(workspace, rebased) else Exit.OK
+            return Exit.FINDINGS if _outdated(place, rebased) else Exit.OK
         if stdout:
             report.raw(rebased.result.data)
         elif diff:
-            _show_difference(workspace, rebased)
+            _show_difference(place, rebased)
         else:
-            _write(workspace, rebased, out)
+            _write(place, rebased)
         return Exit.OK
 
-    return Exit.worst(finish(rebased) for rebased in done)
+    return Exit.worst([*failed, *(finish(rebased) for rebased in done)])
+
+
+def _check_options(shown: list[str], *, is_locked: bool, has_out: bool, json: bool) -> None:
+    """`shown` are the options that show and write nothing. Raises `UsageError`."""
+    if not is_locked and not (has_out or shown):
+        raise UsageError(
+            "a text that isn't the locked one doesn't go into rendered/",
+            help="say where to: --out DIR, or --stdout",
+        )
+    if len(shown) > 1:
+        raise UsageError(f"take one of {' and '.join(shown)}")
+    if "--stdout" in shown and has_out:
+        raise UsageError("take one of --stdout and --out")
+    if json and shown and shown != ["--check"]:
+        raise UsageError(f"{shown[0]} and --json both print on stdout", help="take one of the two")
+
+
+def _rebase_each(rebaser: Rebaser, targets: tuple[str, ...]) -> tuple[list[Rebased], list[Exit]]:
+    """What could be rebased. One that can't be doesn't keep the others from it."""
+    done, failed = [], []
+    for target in targets:
+        try:
+            done.append(rebaser.rebase(target))
+        except MidstreamError as error:
+            if len(targets) == 1:
+                raise
+            report.show_error(error)
+            failed.append(Exit(error.exit_code))
+    return done, failed
 
 
 def _wanted(
@@ -104,30 +133,37 @@ def _wanted(
 # --- writing ---
 
 
-def _write(workspace: Workspace, rebased: Rebased, out: Path | None) -> None:
-    for path, data in _outputs(workspace, rebased, out).items():
-        files.write(path, data)
-    report.note(f"wrote {_shown(workspace, rebased, out)}, with its ledger and build plan")
+class _Place(Struct, frozen=True):
+    """Where results go: below the tree's root, or into a folder of the person's choice."""
+
+    workspace: Workspace
+    out: Path | None
+    keeps_lock: bool
+
+    def of(self, rebased: Rebased) -> Path:
+        """The path of a result."""
+        name = Path(rebased.result.name)
+        return self.out / name.name if self.out else self.workspace.root / name
 
 
-def _shown(workspace: Workspace, rebased: Rebased, out: Path | None) -> Path:
-    return next(iter(_outputs(workspace, rebased, out)))
+def _write(place: _Place, rebased: Rebased) -> None:
+    files.write_all(_outputs(place, rebased))
+    report.note(f"wrote {place.of(rebased)}, with its ledger and build plan")
 
 
-def _outputs(workspace: Workspace, rebased: Rebased, out: Path | None) -> dict[Path, bytes]:
+def _outputs(place: _Place, rebased: Rebased) -> dict[Path, bytes]:
     """Every file of a target, the result first."""
-    name = Path(rebased.result.name)
-    path = (out / name.name) if out else workspace.root / name
+    path = place.of(rebased)
     found = {
         path: rebased.result.data,
-        path.with_name(f"{name.name}.ledger.json"): rebased.ledger.as_bytes(),
-        path.with_name(f"{name.name}.build.json"): rebased.plan.as_bytes(),
+        path.with_name(f"{path.name}.ledger.json"): rebased.ledger.as_bytes(),
+        path.with_name(f"{path.name}.build.json"): rebased.plan.as_bytes(),
     }
     for each in rebased.overlay.files.values():
         found[path.parent / f"{rebased.overlay.target}.files" / each.path] = each.text.source.data
-    if out is None:
-        lock = workspace.root / rebased.overlay.folder / decisions.NAME
-        found[lock] = _kept(workspace, rebased).as_bytes()
+    if place.keeps_lock:
+        lock = place.workspace.root / rebased.overlay.folder / decisions.NAME
+        found[lock] = _kept(place.workspace, rebased).as_bytes()
     return found
 
 
@@ -144,10 +180,10 @@ def _kept(workspace: Workspace, rebased: Rebased) -> Decisions:
     return replace(new, edits=edits, review=review)
 
 
-def _outdated(workspace: Workspace, rebased: Rebased) -> bool:
+def _outdated(place: _Place, rebased: Rebased) -> bool:
     stale = [
         path
-        for path, data in _outputs(workspace, rebased, None).items()
+        for path, data in _outputs(place, rebased).items()
         if not path.is_file() or files.read(path) != data
     ]
     for path in stale:
@@ -155,8 +191,8 @@ def _outdated(workspace: Workspace, rebased: Rebased) -> bool:
     return bool(stale)
 
 
-def _show_difference(workspace: Workspace, rebased: Rebased) -> None:
-    path = workspace.root / rebased.result.name
+def _show_difference(place: _Place, rebased: Rebased) -> None:
+    path = place.of(rebased)
     old = files.read(path) if path.is_file() else rebased.origin.dockerfile.data
     label = rebased.result.name if path.is_file() else rebased.origin.dockerfile.name
     lines = difflib.unified_diff(
