@@ -555,7 +555,7 @@ def test_a_text_that_is_no_dockerfile_is_one_clear_finding(
         ("COPY --from=final /x /y\nFROM ubuntu:22.04 AS final\nCOPY --from=a /x /y\n", "MS120"),
         ("FROM ubuntu:22.04 AS final\nCOPY --from=7 /x /y\n", "MS121"),
         ("FROM ubuntu:22.04 AS final\nRUN echo 'open\n", "MS261"),
-        ('FROM ubuntu:22.04 AS final\nENV A="open\n', "MS359"),
+        ('FROM ubuntu:22.04 AS final\nENV A="open\n', "MS351"),
     ],
 )
 def test_what_buildkit_or_bash_would_refuse_is_an_error_at_its_line(

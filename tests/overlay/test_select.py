@@ -146,7 +146,7 @@ def test_a_long_candidate_is_cut() -> None:
 def test_a_stage_that_is_not_built_is_told_from_one_that_is_not_there(
     stage: str, message: str
 ) -> None:
-    assert refused(TEXT, f"{{id: x, at: '{stage} / RUN', drop: true, why: w}}") == [
+    assert refused(TEXT, f"{{id: x, at: '{stage} / RUN', swap: [a, b], why: w}}") == [
         ("MS522", 6, message)
     ]
 

@@ -360,7 +360,8 @@ def test_an_edit_is_made_until_its_day_by_upstreams_date_and_then_a_warning() ->
 @pytest.mark.parametrize(
     ("edit", "code", "message"),
     [
-        ("at: final / RUN / nix, drop: true", "MS520", "`x` finds nothing at `final / RUN / nix`"),
+        ("at: final / RUN / nix, swap: [a, b]", "MS520",
+         "`x` finds nothing at `final / RUN / nix`"),
         ("at: build / RUN / strip, drop: true", "MS521",
          "`x` finds 2 places at `build / RUN / strip`, not 1"),
         ("at: finl, end: USER 1", "MS522", "there is no stage `finl`"),
@@ -374,6 +375,19 @@ def test_an_edit_that_does_not_fit_is_a_finding_and_the_others_are_made(
     wanted = carried_out(TEXT, edits)
     assert [(found.rule.code, found.message) for found in wanted.found] == [(code, message)]
     assert [each.rule for each in wanted.edits] == ["y"]
+
+
+def test_a_drop_of_what_is_gone_is_a_warning_and_of_what_was_renamed_an_error() -> None:
+    assert refused(TEXT, "{id: x, at: final / RUN / nix, drop: true, why: w}") == [
+        ("MS527", 6, "`x`: what it drops is gone from upstream")
+    ]
+    ((code, _, _),) = refused(TEXT, "{id: x, at: build / RUN / make -j al, drop: true, why: w}")
+    assert code == "MS520"
+
+
+def test_a_swap_that_upstream_has_made_itself_is_a_warning() -> None:
+    edit = "{id: x, at: build / RUN / configure, swap: [/opt, /usr], why: w}"
+    assert refused(TEXT, edit) == [("MS526", 6, "`x`: upstream has `/usr` now")]
 
 
 def test_a_template_that_can_not_be_filled_in_stops_with_exit_code_2() -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 NAME = "readable-values"
 
 UNREADABLE = Rule(
-    "MS359",
+    "MS351",
     NAME,
     """\
 **What it says.** BuildKit can't read a value: a quote never closes, or a `${` has no end.
