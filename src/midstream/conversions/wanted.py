@@ -181,21 +181,26 @@ class Wanted:
         return False
 
     def _is_supplied(self, name: str, row: Package, span: Span) -> bool:
-        if row.repository == "ubi":
+        """Whether all repositories that it takes are enabled; they are set up then."""
+        enabled = [self._comes_from(each, name, span) for each in (row.repository, *row.needs)]
+        return all(enabled)
+
+    def _comes_from(self, repository: str, name: str, span: Span) -> bool:
+        if repository == "ubi":
             return True
         subject = self.work.subject
-        supplier = subject.platform.supplier(row.repository, subject.repositories)
+        supplier = subject.platform.supplier(repository, subject.repositories)
         if supplier is not None:
             if supplier not in self.repositories:
                 self.repositories.append(supplier)
             return True
         carriers = [
-            r.name for r in subject.platform.repositories.values() if row.repository in r.provides
-        ] or [row.repository]
+            r.name for r in subject.platform.repositories.values() if repository in r.provides
+        ] or [repository]
         self.refused = self.work.refused = True
         self.work.report(
             REPOSITORY_OFF, span,
-            f"`{name}` comes from `{row.repository}`, which this overlay doesn't enable",
+            f"`{name}` comes from `{repository}`, which this overlay doesn't enable",
             f"add `{carriers[0]}` to `repositories:` of the overlay",
         )  # fmt: skip
         return False

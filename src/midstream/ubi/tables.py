@@ -119,7 +119,8 @@ class Platform(Struct, frozen=True):
 class Package(Struct, frozen=True):
     """One row of packages.yaml. `rpms` may be empty: nothing needs to be installed here.
 
-    `repository` is `ubi`, `rhel`, `crb`, `epel` or a vendor's: see `Repository.provides`.
+    `repository` is `ubi`, `rhel`, `crb`, `epel` or a vendor's: see `Repository.provides`. `needs`
+    are others that what it depends on comes from.
     """
 
     debian: str
@@ -129,6 +130,7 @@ class Package(Struct, frozen=True):
     confidence: str
     note: str
     place: Place
+    needs: tuple[str, ...] = ()
 
 
 _VARIABLE = re.compile(r"\$\{[^}]*\}|\$\w+")
@@ -287,12 +289,13 @@ def read_packages(
     rows: dict[str, Package] = {}
     for key, node in root.entries():
         row = _package(key, node, platform)
-        if row.repository not in _carried(repositories):
-            node.wrong(
-                f"no repository is called `{row.repository}`",
-                help="describe it in overlays/_shared/repositories.yaml",
-                rule=CONTRADICTION,
-            )
+        for name in (row.repository, *row.needs):
+            if name not in _carried(repositories):
+                node.wrong(
+                    f"no repository is called `{name}`",
+                    help="describe it in overlays/_shared/repositories.yaml",
+                    rule=CONTRADICTION,
+                )
         rows[row.debian] = row
     mistakes.raise_if_any()
     return PackageTable(rows)
@@ -303,7 +306,7 @@ def _carried(repositories: Mapping[str, Repository]) -> frozenset[str]:
     return frozenset((*names, "ubi"))
 
 
-_COLUMNS = ("rpm", "rpm10", "from", "from10", "drop", "evidence", "confidence", "note")
+_COLUMNS = ("rpm", "rpm10", "from", "from10", "needs", "drop", "evidence", "confidence", "note")
 
 
 def _package(key: Node, node: Node, platform: str) -> Package:
@@ -322,6 +325,7 @@ def _package(key: Node, node: Node, platform: str) -> Package:
         evidence=record.text("evidence"),
         confidence=record.text("confidence", "medium"),
         note=record.text("drop") or record.text("note"),
+        needs=tuple(record.text("needs").split()),
         place=key.place,
     )
 
