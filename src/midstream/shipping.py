@@ -107,12 +107,27 @@ def given_arguments(ship: Ship, names: Mapping[str, Any]) -> tuple[Argument, ...
 def upstreams_arguments(
     origin: Origin, dockerfile: Dockerfile, stage: Stage
 ) -> Mapping[str, tuple[ReleaseArgument, ...]]:
-    """What upstream's release builds of a stage pass; nothing where no pipeline is at hand."""
+    """What upstream's release builds of a stage pass; nothing where no pipeline is at hand.
+
+    A stage that upstream doesn't release itself is built as the nearest one that it is FROM.
+    """
     if origin.snapshot is None:
         return {}
     builds = origin.snapshot.release_builds
-    is_last = stage.index == len(dockerfile.stages) - 1
-    return arguments_for(builds, dockerfile.source.name, stage.label, is_last=is_last)
+    for each in _line(dockerfile, stage):
+        is_last = each.index == len(dockerfile.stages) - 1
+        found = arguments_for(builds, dockerfile.source.name, each.label, is_last=is_last)
+        if found:
+            return found
+    return {}
+
+
+def _line(dockerfile: Dockerfile, stage: Stage) -> Iterator[Stage]:
+    """A stage and those that it is FROM by name, nearest first."""
+    yield stage
+    above = [each for each in dockerfile.stages[: stage.index] if each.name == stage.image]
+    if above:
+        yield from _line(dockerfile, above[-1])
 
 
 def compare(
