@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from midstream.context_files import CONTEXT
 from midstream.dockerfile.graph import Need
 
 if TYPE_CHECKING:
@@ -22,7 +23,10 @@ VERSION = 1
 
 
 class BuildPlan(Struct, frozen=True):
-    """All that a builder needs beside the build context: a git checkout of upstream's commit."""
+    """All that a builder needs beside the build context: a git checkout of upstream's commit.
+
+    `contexts` in it are folders beside the Dockerfile, by the name that the build gives each.
+    """
 
     target: str
     dockerfile: str
@@ -66,6 +70,7 @@ def plan_build(
             "blob": origin.blob,
         },
         "arguments": arguments,
+        "contexts": {CONTEXT: f"{overlay.target}.files"} if overlay.files else {},
         "images": sorted(image for image in images if image),
         "set_aside": {each.name: each.why for each in overlay.ship.set_aside.values()},
         "labels": labels(overlay, origin, ledger),

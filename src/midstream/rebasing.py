@@ -16,6 +16,7 @@ from midstream.assumptions.duplicate_user import users_at_end
 from midstream.assumptions.missing_tool import NOT_THERE, tools_at_end
 from midstream.building import BuildPlan, plan_build
 from midstream.checks.view import COMMUNITY, View
+from midstream.context_files import CONTEXT, name_of, place_files, text_of
 from midstream.conversions import shelf as conversions
 from midstream.diagnostic import Diagnostic, Place, Rule, Severity
 from midstream.dockerfile.graph import build_graph
@@ -83,7 +84,8 @@ class Rebased(Struct, frozen=True, dict=True):
     """All that one target's rebase gives. `result` is None where upstream's text can't be read.
 
     `findings` are everything that was found, errors too; `questions` what a person has to answer;
-    `then` is the text that the last lock was made from.
+    `then` is the text that the last lock was made from; `files` are the texts of ours that stand in
+    the build context's place, by path.
     """
 
     overlay: Overlay
@@ -97,6 +99,7 @@ class Rebased(Struct, frozen=True, dict=True):
     sibling: Sibling
     changes: tuple[Change, ...] = ()
     then: Source | None = None
+    files: Mapping[str, str] = {}  # noqa: RUF012
 
     @property
     def is_proved(self) -> bool:
@@ -169,12 +172,14 @@ class _Rebase:
     shared: Rebaser
     target: str
     siblings: dict[str, Sibling] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
 
     def run(self) -> Rebased:
         origin = self.shared.origin_of(self.target)
         overlay = load_overlay(self.shared.folder, self.target, origin.release)
         dockerfile = _readable(origin)
         names = self._names(overlay, origin, dockerfile)
+        self.files = {path: text_of(file, names) for path, file in overlay.files.items()}
         shipped = self._ship(overlay, origin, dockerfile, names)
         subject, stage = self._subject(overlay, origin, dockerfile, shipped)
         known = self.shared.known_decisions(overlay)
@@ -184,10 +189,15 @@ class _Rebase:
         review = watching.reviewed(overlay, subject, stage)
         watching.drop_as_decided(wanted, known, review)
         edited = watching.edited(overlay, subject, stage, wanted)
-        names_now = [*(edit.id for edit in overlay.edits), *review, history.IDENTITY]
+        names_now = [
+            *(edit.id for edit in overlay.edits), *map(name_of, overlay.files.values()),
+            *review, history.IDENTITY,
+        ]  # fmt: skip
         wanted.found += decisions.expired(known, names_now)
         subject = replace(subject, claimed=wanted.claimed)
         subject = self._as_edited(overlay, origin, subject, stage, wanted)
+        wanted = self._with_files(overlay, origin, subject, wanted)
+        edited |= watching.replaced_files(overlay, origin, wanted)
         outcome = Outcome.merged(
             (conversions.convert_all(subject), assumptions.convert_all(subject))
         )
@@ -228,6 +238,7 @@ class _Rebase:
             self._as_sibling(overlay, origin, proofs),
             history.changes(before, subject, ledger, questions),
             before.earlier.dockerfile if before else None,
+            dict(self.files),
         )  # fmt: skip
 
     def _before(
@@ -294,14 +305,14 @@ class _Rebase:
             python=overlay.python,
             repositories=tuple(str(each) for each in overlay.repositories),
             siblings=self.siblings,
-            context=self._context(overlay, origin),
+            context=self._context(origin),
         ), stage
 
-    def _context(self, overlay: Overlay, origin: Origin) -> dict[str, Source]:
+    def _context(self, origin: Origin) -> dict[str, Source]:
         """The scripts of the build context, with ours in the place of upstream's."""
         found = dict(origin.scripts())
-        for path, ours in overlay.files.items():
-            found[path] = Source(path, ours.text.source.text)
+        for path, text in self.files.items():
+            found[path] = Source(path, text)
         return found
 
     # --- edit ---
@@ -311,6 +322,24 @@ class _Rebase:
     ) -> Wanted:
         return carry_out(
             subject, stage, overlay.edits, names, release=origin.release, date=origin.date
+        )
+
+    def _with_files(
+        self, overlay: Overlay, origin: Origin, subject: Subject, wanted: Wanted
+    ) -> Wanted:
+        """The overlay's edits, and those that make the result take its files."""
+        missing = {
+            path for path in overlay.files if origin.snapshot is not None and not origin.find(path)
+        }
+        ours = "".join(
+            [*(edit.text for edit in wanted.edits), *(each.text for each in wanted.insertions)]
+        )
+        placed = place_files(subject, overlay, self.files, ours, frozenset(missing))
+        return Wanted(
+            [*wanted.edits, *placed.edits],
+            [*placed.insertions, *wanted.insertions],
+            [*wanted.touches, *placed.touches],
+            [*wanted.found, *placed.found],
         )
 
     def _as_edited(
@@ -351,7 +380,8 @@ class _Rebase:
         shipped: Shipping,
     ) -> _Proofs:
         result = parse(assembled.source)
-        graph = build_graph(result, shipped.values, subject.graph.scope.inherited)
+        inherited = subject.graph.scope.inherited
+        graph = build_graph(result, shipped.values, inherited, frozenset((CONTEXT,)))
         new = assembly.stages_kept(assembled, subject.dockerfile, result)
         found = list(result.diagnostics)
         if stage.index not in new:

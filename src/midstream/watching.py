@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from midstream import fingerprint
 from midstream.assumptions.script_with_apt import find_scripts
+from midstream.context_files import name_of
 from midstream.dockerfile.shell import called_scripts
 from midstream.edit import Edit
 from midstream.overlay.model import Drop, Effect, Replace
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
     from midstream.decisions import Decisions
     from midstream.dockerfile.model import Instruction, Stage
-    from midstream.overlay.model import Address, Overlay, OverlayEdit
+    from midstream.origin import Origin
+    from midstream.overlay.model import Address, ContextFile, Overlay, OverlayEdit
     from midstream.overlay.verbs import Wanted
     from midstream.source import Span
     from midstream.ubi.subject import Subject
@@ -36,7 +38,7 @@ class Watched(Struct, frozen=True):
     fingerprint: str
     span: Span
     instruction: Instruction
-    edit: OverlayEdit | None = None
+    edit: OverlayEdit | ContextFile | None = None
 
     @property
     def may_be_dropped(self) -> bool:
@@ -66,6 +68,18 @@ def _commands(subject: Subject, stage: Stage, at: Address, *, whole: bool) -> li
         return []
     found = [match.command for match in select(subject, stage, at)]
     return [" ".join(word.text for word in each.words) for each in found if each is not None]
+
+
+def replaced_files(overlay: Overlay, origin: Origin, wanted: Wanted) -> dict[str, Watched]:
+    """By the name of each of our files: upstream's text that it takes the place of."""
+    found = {}
+    for path, file in overlay.files.items():
+        source = origin.find(path)
+        taken = [touch.instruction for touch in wanted.touches if touch.id == name_of(file)]
+        if source is not None and taken:
+            mark = fingerprint.of_text(source.text)
+            found[name_of(file)] = Watched(mark, taken[0].keyword_span, taken[0], file)
+    return found
 
 
 def _with_scripts(subject: Subject, instruction: Instruction) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import posixpath
 import shlex
 from typing import TYPE_CHECKING, Any
 
@@ -61,11 +62,19 @@ def _flags(plan: dict[str, Any]) -> list[str]:
     words = ["--file", plan["dockerfile"], "--target", plan["stage"]]
     if plan["platforms"]:
         words += ["--platform", ",".join(plan["platforms"])]
+    for name, path in _contexts(plan).items():
+        words += ["--build-context", f"{name}={path}"]
     for each in plan["arguments"]:
         words += ["--build-arg", f"{each['name']}={each['value']}"]
     for name, value in plan["labels"].items():
         words += ["--label", f"{name}={value}"]
     return words
+
+
+def _contexts(plan: dict[str, Any]) -> dict[str, str]:
+    """Folders of files of ours, by the name under which the Dockerfile takes from them."""
+    beside = posixpath.dirname(plan["dockerfile"])
+    return {name: posixpath.join(beside, path) for name, path in plan["contexts"].items()}
 
 
 def _bake(plan: dict[str, Any]) -> dict[str, Any]:
@@ -76,6 +85,7 @@ def _bake(plan: dict[str, Any]) -> dict[str, Any]:
                 "dockerfile": plan["dockerfile"],
                 "target": plan["stage"],
                 "platforms": plan["platforms"],
+                "contexts": _contexts(plan),
                 "args": {each["name"]: each["value"] for each in plan["arguments"]},
                 "labels": plan["labels"],
             }
@@ -87,12 +97,14 @@ def _tekton(plan: dict[str, Any]) -> dict[str, Any]:
     """Parameters of Konflux' buildah task."""
     arguments = [f"{each['name']}={each['value']}" for each in plan["arguments"]]
     labels = [f"{name}={value}" for name, value in plan["labels"].items()]
+    contexts = [f"{name}={path}" for name, path in _contexts(plan).items()]
     return {
         "params": [
             {"name": "DOCKERFILE", "value": plan["dockerfile"]},
             {"name": "TARGET_STAGE", "value": plan["stage"]},
             {"name": "BUILD_ARGS", "value": arguments},
             {"name": "LABELS", "value": labels},
+            {"name": "BUILD_CONTEXTS", "value": contexts},
             {"name": "PLATFORMS", "value": plan["platforms"]},
         ]
     }

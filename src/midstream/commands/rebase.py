@@ -159,8 +159,9 @@ def _outputs(place: _Place, rebased: Rebased) -> dict[Path, bytes]:
         path.with_name(f"{path.name}.ledger.json"): rebased.ledger.as_bytes(),
         path.with_name(f"{path.name}.build.json"): rebased.plan.as_bytes(),
     }
-    for each in rebased.overlay.files.values():
-        found[path.parent / f"{rebased.overlay.target}.files" / each.path] = each.text.source.data
+    for inner, text in rebased.files.items():
+        ours = path.parent / f"{rebased.overlay.target}.files" / inner
+        found[ours] = text.encode("utf-8", "surrogateescape")
     if place.keeps_lock:
         lock = place.workspace.root / rebased.overlay.folder / decisions.NAME
         found[lock] = _kept(place.workspace, rebased).as_bytes()

@@ -75,6 +75,7 @@ class Arrow(Struct, frozen=True):
     """`stage` needs `target` (a stage's index) or `image` (an external one), for `need`.
 
     `reference` is as written, `image` with the variables filled in; `span` is the reference's.
+    Neither is there where the reference names a context that the builder is given.
     `unresolved` names variables without a value in the reference.
     """
 
@@ -233,10 +234,12 @@ def build_graph(
     dockerfile: Dockerfile,
     arguments: Mapping[str, str] | None = None,
     inherited: Mapping[str, Mapping[str, str]] | None = None,
+    contexts: frozenset[str] = frozenset(),
 ) -> Graph:
     """Resolve every reference, for these build arguments. `Graph.check` says what is wrong.
 
     A FROM sees the stages above it; COPY --from and mounts see all, as BuildKit resolves them.
+    `contexts` are names that the builder is given folders for (`--build-context`).
     """
     scope = Scope(dockerfile, arguments, inherited)
     arrows: list[Arrow] = []
@@ -246,7 +249,7 @@ def build_graph(
         if stage.name is not None:
             names[scope.expand_global(stage.name).text.lower()] = stage.index
     for stage in dockerfile.stages:
-        arrows += _imports(dockerfile, scope, stage, names)
+        arrows += _imports(dockerfile, scope, stage, names, contexts)
     return Graph(dockerfile, scope, tuple(arrows))
 
 
@@ -266,7 +269,11 @@ def _base(scope: Scope, stage: Stage, names: Mapping[str, int]) -> Arrow:
 
 
 def _imports(
-    dockerfile: Dockerfile, scope: Scope, stage: Stage, names: Mapping[str, int]
+    dockerfile: Dockerfile,
+    scope: Scope,
+    stage: Stage,
+    names: Mapping[str, int],
+    contexts: frozenset[str],
 ) -> Iterator[Arrow]:
     for outer in stage.instructions:
         # What an ONBUILD carries is resolved in the stage that is FROM this one; BuildKit looks
@@ -279,6 +286,7 @@ def _imports(
             counted = need is Need.COPY and name.isdecimal()
             if target is None and counted and int(name) < len(dockerfile.stages):
                 target = int(name)
+            external = target is None and name not in contexts
             yield Arrow(
                 stage=stage.index,
                 need=need,
@@ -286,7 +294,7 @@ def _imports(
                 reference=reference,
                 span=span,
                 target=target,
-                image=None if target is not None else expanded.text,
+                image=expanded.text if external else None,
                 unresolved=expanded.missing,
             )
 
