@@ -99,7 +99,7 @@ class Rebased(Struct, frozen=True, dict=True):
     sibling: Sibling
     changes: tuple[Change, ...] = ()
     then: Source | None = None
-    files: Mapping[str, str] = {}  # noqa: RUF012
+    files: Mapping[str, str] = {}
 
     @property
     def is_proved(self) -> bool:
