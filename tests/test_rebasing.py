@@ -414,7 +414,7 @@ def test_a_user_of_the_sibling_is_not_created_again(tmp_path: Path) -> None:
 
 
 def test_a_repository_of_the_sibling_is_not_set_up_again(tmp_path: Path) -> None:
-    install = "RUN apt-get update && apt-get install -y ffmpeg\n"
+    install = "RUN apt-get update && apt-get install -y ccache\n"
     head = SIBLING.replace("waivers:", "repositories: [epel]\nwaivers:")
     alone = two(tmp_path / "a", ON_BASE + install, app_head=head).rebase()
     both = two(tmp_path / "b", ON_BASE + install, BASE + install, app_head=head).rebase()

@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from midstream.diagnostic import Diagnostic, Place, Rule, Severity
-from midstream.overlay.model import Drop
+from midstream.overlay.model import Drop, OverlayEdit
 from midstream.source import Source, Span
 from midstream.upstream.lock import VERSION, UnreadableLock, read_json
 
@@ -186,7 +186,7 @@ def open_questions(
     then = f"decided at {known.upstream.get('project')} {known.upstream.get('release')}"
     for name, each in edits.items():
         edit = each.edit
-        if edit is not None and isinstance(edit.verb, Drop):
+        if isinstance(edit, OverlayEdit) and isinstance(edit.verb, Drop):
             continue  # it stays dropped, whatever it says now; the report counts it
         if name in known.edits and known.edits[name] != each.fingerprint:
             yield Question(
