@@ -54,7 +54,9 @@ def convert(source: Source, tables: Tables, python: PythonLayout | None = None) 
         python=python or PythonLayout(),
         repositories=tuple(tables.platform.repositories),
     )
-    outcome = Outcome.merged((conversions.convert_all(subject), assumptions.convert_all(subject)))
+    mechanical = conversions.convert_all(subject)
+    assumed = assumptions.convert_all(subject).beside(mechanical)
+    outcome = Outcome.merged((mechanical, assumed))
     assembled = assemble(source.name, source.text, outcome.edits)
     found = [*dockerfile.diagnostics, *outcome.diagnostics, *_doubts(subject)]
     found += _left(subject, assembled, found)

@@ -198,9 +198,9 @@ class _Rebase:
         subject = self._as_edited(overlay, origin, subject, stage, wanted)
         wanted = self._with_files(overlay, origin, subject, wanted)
         edited |= watching.replaced_files(overlay, origin, wanted)
-        outcome = Outcome.merged(
-            (conversions.convert_all(subject), assumptions.convert_all(subject))
-        )
+        mechanical = conversions.convert_all(subject)
+        assumed = assumptions.convert_all(subject).beside(mechanical)
+        outcome = Outcome.merged((mechanical, assumed))
         converted = _yielding(outcome.edits, wanted)
         defaults, lost = assembly.argument_defaults(
             subject, {each.name: (each.value, each.why) for each in shipped.arguments}

@@ -61,7 +61,7 @@ def test_the_stage_that_is_checked_can_be_named(tmp_path: Path) -> None:
 def test_a_target_s_result_is_checked(tmp_path: Path) -> None:
     demo = make(tmp_path, body="repositories: [epel]\n")
     assert demo.run("check", "--target", "app").exit_code == 0
-    assert demo.run("check", "--all", "--profile", "redhat").codes == ["MS359"]
+    assert demo.run("check", "--all", "--profile", "redhat").codes == ["MS360"]
     assert demo.run("check").exit_code == 2
 
 

@@ -14,6 +14,7 @@ from midstream.assumptions import (
     missing_tool,
     python_layout,
     script_with_apt,
+    shell_dialect,
     system_flag,
     system_python,
     tool_path,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from midstream.diagnostic import Diagnostic
     from midstream.ubi.subject import Subject
 
-CONVERTING = (python_layout, system_flag, system_python)
+CONVERTING = (python_layout, system_flag, system_python, shell_dialect)
 CHECKING = (
     glibc_tag, python_layout, system_flag, system_python, linux_gnu, distro_name, manylinux_python,
     missing_tool, duplicate_user, script_with_apt, install_libdir, tool_path,

@@ -27,3 +27,13 @@ class Outcome(Struct, frozen=True):
             tuple(edit for outcome in each for edit in outcome.edits),
             tuple(found for outcome in each for found in outcome.diagnostics),
         )
+
+    def beside(self, other: Outcome) -> Outcome:
+        """This outcome without the edits that meet one of another's: the other's word stands."""
+        owned = [edit.span for edit in other.edits]
+        kept = (
+            edit
+            for edit in self.edits
+            if not any(edit.span.overlaps(span) or edit.span in span for span in owned)
+        )
+        return Outcome(tuple(kept), self.diagnostics)
