@@ -366,6 +366,19 @@ def test_what_a_person_gets_wrong_is_said_before_anything_is_asked(tree: Tree, w
     assert tree.proxy.log == []
 
 
+def test_an_upstream_image_has_expired_only_by_the_age_of_its_own_commit(tree: Tree) -> None:
+    source = 'tag: "rocm-{commit}", expires: 14d'
+    tree.policy.write_text(POLICY.replace('tag: "rocm-{version}"', source))
+    tree.stage()
+    unknown = tree.run("plan", "--set", "commit=abc")
+    assert "nothing says that there ever was" in unknown.stderr
+    old = tree.run("plan", "--set", "commit=abc", "--set", "committed=2026-01-01T00:00:00Z")
+    assert "has expired, if it ever was" in old.stderr
+    assert {unknown.returncode, old.returncode} == {Exit.OUTSIDE}
+    wrong = tree.run("plan", "--set", "commit=abc", "--set", "committed=yesterday")
+    assert wrong.returncode == Exit.USAGE
+
+
 def test_a_mistake_in_the_policy_is_shown_at_its_line(tree: Tree) -> None:
     tree.policy.write_text(POLICY.replace("latest]", "'-latest']"))
     done = tree.run("plan")

@@ -59,15 +59,16 @@ def order(
     tree = files.Tree(workspace.root)
     chosen = _chosen(policy, names, group)
     locked = lock(tree)
+    given = _pairs(values, "--set NAME=VALUE")
     return Order(
         policy=policy,
         names=chosen,
-        values={**_values(locked), **_pairs(values, "--set NAME=VALUE")},
+        values={**_values(locked), **given},
         now=now,
         digests=_digests(digests, chosen),
         locked=_labels(tree, (policy.images[each].target for each in chosen)),
         allowed=_pairs(allowed, "--allow CODE=REASON"),
-        committed=_date(locked),
+        committed=_committed(locked, given),
         seen_before=seen_before,
     )
 
@@ -169,9 +170,23 @@ def _read_labels(data: bytes, path: str) -> dict[str, str]:
         ) from None
 
 
-def _date(locked: Lock | None) -> datetime | None:
+def _committed(locked: Lock | None, given: Mapping[str, str]) -> datetime | None:
+    """When the commit was made: as it is said, or as the lock knows of its own commit."""
+    if "committed" in given:
+        said = _date(given["committed"])
+        if said is None:
+            raise UsageError(
+                f"`{given['committed']}` is no time", help="--set committed=2026-11-02T10:12:56Z"
+            )
+        return said
+    if locked is None or given.get("commit", locked.commit) != locked.commit:
+        return None
+    return _date(locked.date)
+
+
+def _date(text: str) -> datetime | None:
     try:
-        found = datetime.fromisoformat(locked.date) if locked else None
+        found = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return found if found and found.tzinfo else None
+    return found if found.tzinfo else None

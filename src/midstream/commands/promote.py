@@ -214,7 +214,7 @@ def rollback(
     record = _runs_in(how["runs"]).record(run)
     with _outside(registries, {}, how) as outside:
         made = rolling.plan(record, outside, tags=tags)
-        for each in rolling.stays(record):
+        for each in rolling.stays(record, tags=tags):
             report.note(f"{each} stays: the run made it, so there is nothing to go back to")
         if not made.units:
             report.note("nothing to roll back")
@@ -333,7 +333,8 @@ def _carry_out(
     with Journal(folder, now=_now) as held, report.Following(rows.items()) as following:
 
         def observe(event: Event) -> None:
-            if workspace.verbose or event.what != "unchanged":
+            # A retry is told by the registry's gate, with the time until then.
+            if event.what != "retry" and (workspace.verbose or event.what != "unchanged"):
                 following.say(event.image, _told(event))
 
         way = applying.Way(jobs, how["settle"], observe)

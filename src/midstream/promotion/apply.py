@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 LAST = "latest"
 _FIRST_LOOK = 0.05  # seconds between the first two looks at a tag that was just written
 _LONGEST_LOOK = 1.0
+_FRESH = 0.5  # seconds for which a look at a unique tag holds
 _MOST_BROKEN = 2  # copies that arrive damaged, or that the registry says it took and didn't
 
 
@@ -157,6 +158,7 @@ class _Progress(Struct):
     attached: int = 0
     error: MidstreamError | None = None
     failed_at: str = ""
+    looked: float = 0.0
 
     @property
     def has_image(self) -> bool:
@@ -215,6 +217,7 @@ class _Run(Struct):
 
     def _look_first(self, its: _Progress) -> None:
         """Nothing is copied while anything isn't as it was planned."""
+        its.looked = time.monotonic()
         for each in self._tags(its.unit):
             its.there[each.tag] = self._read(its.unit, each)
             if its.there[each.tag] == its.unit.digest:
@@ -249,7 +252,10 @@ class _Run(Struct):
             self._say(its, "unchanged", tag)
             return
         its.failed_at = tag.tag
-        there = its.there[tag.tag] = self._read(unit, tag)
+        # Others move release and floating tags, too: those are looked at right before.
+        if tag.kind is not Kind.UNIQUE or time.monotonic() - its.looked > _FRESH:
+            its.there[tag.tag] = self._read(unit, tag)
+        there = its.there[tag.tag]
         if there == unit.digest:
             self._prove(its, tag, copied=False)
             return
@@ -349,7 +355,7 @@ class _Run(Struct):
         self._must_be_attached(unit, target)
         self.journal.add("verified", **fields)
         its.attached = len(written)
-        self._say(its, "attached", detail=f"{len(written)} attachments")
+        self._say(its, "attached", detail=f"{len(written)} of {len(unit.attachments)}")
 
     def _must_be_attached(self, unit: Unit, target: attachments.Side) -> None:
         until = time.monotonic() + self.way.settle

@@ -222,11 +222,9 @@ def size(number: int) -> str:
 def _unit_lines(unit: Unit) -> Iterator[str]:
     source = f"{unit.source}:{unit.tag}" if unit.tag else f"{unit.source}"
     machines = ",".join(each.partition("/")[2] for each in unit.platforms)
-    kind = "index" if len(unit.platforms) > 1 or "index" in unit.media_type else "image"
-    yield (
-        f"{unit.name}  {source} -> {unit.destination}  @{unit.digest[:19]}  {kind} {machines}  "
-        f"{size(unit.size)}"
-    )
+    kind = "index" if "index" in unit.media_type or "list" in unit.media_type else "image"
+    seen = f"{kind} {machines}  {size(unit.size)}" if unit.platforms else kind
+    yield f"{unit.name}  {source} -> {unit.destination}  @{unit.digest[:19]}  {seen}"
     width = max((len(each.tag) for each in unit.tags), default=0)
     for each in unit.tags:
         yield f"  {_line(each, unit, width)}".rstrip()

@@ -35,13 +35,13 @@ def plan(record: Record, outside: Outside, *, tags: Collection[str] = ()) -> Pla
     return Plan(tuple(units))
 
 
-def stays(record: Record) -> tuple[str, ...]:
+def stays(record: Record, *, tags: Collection[str] = ()) -> tuple[str, ...]:
     """The floating tags that the run made new, so that there is nothing to go back to."""
     return tuple(
         str(promoted.destination.tagged(each.tag))
         for promoted in record.promoted
         for each in promoted.tags
-        if each.kind is Kind.FLOATING and each.previous is None
+        if each.kind is Kind.FLOATING and each.previous is None and (not tags or each.tag in tags)
     )
 
 
