@@ -10,6 +10,7 @@ from msgspec import Struct
 from midstream import fingerprint
 from midstream.assumptions.script_with_apt import find_scripts
 from midstream.context_files import name_of
+from midstream.dockerfile.commands import Script
 from midstream.dockerfile.shell import called_scripts
 from midstream.edit import Edit
 from midstream.overlay.model import Drop, Effect, Replace
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from midstream.decisions import Decisions
+    from midstream.dockerfile.commands import Command
     from midstream.dockerfile.model import Instruction, Stage
     from midstream.origin import Origin
     from midstream.overlay.model import Address, ContextFile, Overlay, OverlayEdit
@@ -67,7 +69,15 @@ def _commands(subject: Subject, stage: Stage, at: Address, *, whole: bool) -> li
     if whole or at.whole_stage:
         return []
     found = [match.command for match in select(subject, stage, at)]
-    return [" ".join(word.text for word in each.words) for each in found if each is not None]
+    return [_with_its_scripts(subject, each) for each in found if each is not None]
+
+
+def _with_its_scripts(subject: Subject, command: Command) -> str:
+    """A command's words with the text of a script that it runs."""
+    texts = [" ".join(word.text for word in command.words)]
+    for word in called_scripts(Script((command,))):
+        texts += [source.text for source in find_scripts(subject, word.value)]
+    return "\0".join(texts)
 
 
 def replaced_files(overlay: Overlay, origin: Origin, wanted: Wanted) -> dict[str, Watched]:

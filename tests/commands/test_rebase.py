@@ -356,10 +356,15 @@ def test_a_rebase_never_changes_a_fingerprint_that_is_there(tmp_path: Path) -> N
 
 def test_a_script_that_a_replaced_run_calls_is_a_part_of_what_was_decided(tmp_path: Path) -> None:
     text = DOCKERFILE + "RUN bash tools/x.sh\n"
-    head = "edits:\n  - {id: x, at: final / RUN / x.sh, scope: instruction, why: w, "
-    for verb, codes in (("replace: RUN echo 1", ["MS220"]), ("drop: true", [])):
+    head = "edits:\n  - {id: x, at: final / RUN / x.sh, why: w, "
+    verbs = {
+        "scope: instruction, replace: RUN echo 1": ["MS220"],
+        "replace: echo 1": ["MS220"],
+        "drop: true": [],
+    }
+    for number, (verb, codes) in enumerate(verbs.items()):
         upstream = {"tools/x.sh": "echo 1\n"}
-        demo = make(tmp_path / verb[:4], text, f"{head}{verb}}}\n", upstream=upstream)
+        demo = make(tmp_path / str(number), text, f"{head}{verb}}}\n", upstream=upstream)
         assert demo.run("rebase", "--target", "app").exit_code == 0
         demo.track("2.2", {"tools/x.sh": "echo 2\n"})
         assert demo.run("rebase", "--target", "app").codes == codes
