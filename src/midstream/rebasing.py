@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from midstream.watching import Watched
 
 CONFLICT = Rule(
-    "MS528",
+    "MS529",
     "edits-in-conflict",
     """\
 **What it says.** Two edits of an overlay change the same text, or one changes a stage that another
