@@ -33,7 +33,7 @@ def convert(subject: Subject) -> Outcome:
         if stage is None or inner.keyword != "RUN":
             continue
         manager = footings[stage.index].manager
-        if manager is None or subject.is_claimed(instruction.span):
+        if manager is None:
             continue
         edits += _mounts(subject, inner, manager)
     return Outcome(edits=tuple(edits))
@@ -43,7 +43,7 @@ def _mounts(subject: Subject, instruction: Instruction, manager: str) -> Iterato
     found = mounts(subject.dockerfile, instruction)
     for mount in found:
         target = (mount.target or "").rstrip("/")
-        if mount.type != "cache":
+        if mount.type != "cache" or subject.is_claimed(mount.span):
             continue
         option = mount.option("target", "dst", "destination")
         if target == "/var/cache/apt" and option is not None:
