@@ -285,15 +285,16 @@ class _Rebase:
         arguments = shipping.given_arguments(overlay.ship, names)
         upstream = shipping.upstreams_arguments(origin, dockerfile, stage)
         given = {each.name: each.value for each in arguments}
+        platform = next((each.text for each in overlay.ship.platforms), "")
         found = tuple(shipping.compare(overlay, origin, dockerfile, given, upstream))
-        return shipping.Shipping(arguments, upstream, found)
+        return shipping.Shipping(arguments, upstream, found, platform)
 
     def _subject(
         self, overlay: Overlay, origin: Origin, dockerfile: Dockerfile, shipped: Shipping
     ) -> tuple[Subject, Stage]:
         tables = self.shared.tables(overlay.platform.text)
         inherited = {image: each.environment for image, each in self.siblings.items()}
-        graph = build_graph(dockerfile, shipped.values, inherited)
+        graph = build_graph(dockerfile, shipped.seen, inherited)
         stage = _shipped_stage(overlay, dockerfile)
         return Subject(
             dockerfile=dockerfile,
@@ -381,7 +382,7 @@ class _Rebase:
     ) -> _Proofs:
         result = parse(assembled.source)
         inherited = subject.graph.scope.inherited
-        graph = build_graph(result, shipped.values, inherited, frozenset((CONTEXT,)))
+        graph = build_graph(result, shipped.seen, inherited, frozenset((CONTEXT,)))
         new = assembly.stages_kept(assembled, subject.dockerfile, result)
         found = list(result.diagnostics)
         if stage.index not in new:

@@ -90,6 +90,21 @@ class Shipping(Struct, frozen=True):
     arguments: tuple[Argument, ...]
     upstream: Mapping[str, tuple[ReleaseArgument, ...]]
     found: tuple[Diagnostic, ...] = ()
+    platform: str = ""
+
+    @property
+    def seen(self) -> dict[str, str]:
+        """All that the build sees: the overlay's arguments, and what the builder says of the
+        platform itself (of the first, where there are several)."""
+        system, _, rest = self.platform.partition("/")
+        architecture, _, variant = rest.partition("/")
+        told = {
+            "TARGETPLATFORM": self.platform,
+            "TARGETOS": system,
+            "TARGETARCH": architecture,
+            "TARGETVARIANT": variant,
+        }
+        return {**(told if self.platform else {}), **self.values}
 
     @property
     def values(self) -> dict[str, str]:
