@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dockerfiles import buildkit
@@ -64,6 +65,8 @@ PIECES = (
 
 @given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
 def test_any_text_of_dockerfile_pieces_is_read_as_buildkit_reads_it(text: str) -> None:
+    # BuildKit looks at a flag byte by byte, so that it cuts these characters in two.
+    assume(not re.search(r"--[fg]\S*[\x85\xa0\u2028]", text, re.ASCII))
     theirs = buildkit.theirs(text)
     if theirs is None:
         assert REFUSALS & set(codes(text))

@@ -271,7 +271,7 @@ class _Scanner:
         keyword_end = gap.start() if gap else line_end
         keyword = line[offset:keyword_end].upper()
         keyword_span = joined.span(offset, keyword_end)
-        flags, rest = _flags(joined, gap.end() if gap else len(line), self.escape)
+        flags, rest = _flags(joined, gap.end() if gap else len(line), line_end, self.escape)
         rest += len(line[rest:]) - len(line[rest:].lstrip(SPACE))
         end = max(rest, line_end)
         trigger = None
@@ -378,13 +378,13 @@ class _Scanner:
         return self.at, None
 
 
-def _flags(joined: Joined, at: int, escape: str) -> tuple[tuple[Flag, ...], int]:
-    """The `--flags` from `at` on, and where the arguments start."""
+def _flags(joined: Joined, at: int, end: int, escape: str) -> tuple[tuple[Flag, ...], int]:
+    """The `--flags` from `at` on up to `end`, and where the arguments start."""
     line = joined.text
     flags: list[Flag] = []
-    while _FLAG_BEHIND.match(line, at):
+    while _FLAG_BEHIND.match(line, at, end):
         start = at + len(line[at:]) - len(line[at:].lstrip())
-        word, at = _flag_word(line, start, escape)
+        word, at = _flag_word(line, start, end, escape)
         if word == "--":
             break
         name, equals, value = word[2:].partition("=")
@@ -393,16 +393,16 @@ def _flags(joined: Joined, at: int, escape: str) -> tuple[tuple[Flag, ...], int]
     return tuple(flags), at
 
 
-def _flag_word(line: str, at: int, escape: str) -> tuple[str, int]:
+def _flag_word(line: str, at: int, end: int, escape: str) -> tuple[str, int]:
     """One flag with its quotes and escapes taken off, and where it ends."""
     word: list[str] = []
     quote = ""
-    while at < len(line):
+    while at < end:
         character = line[at]
         if not quote and character in "\t\v\f\r ":
             break
         if character == escape:
-            word.append(line[at + 1 : at + 2])
+            word.append(line[at + 1 : min(at + 2, end)])
             at += 2
             continue
         if character == quote:
@@ -412,7 +412,7 @@ def _flag_word(line: str, at: int, escape: str) -> tuple[str, int]:
         else:
             word.append(character)
         at += 1
-    return "".join(word), min(at, len(line))
+    return "".join(word), min(at, end)
 
 
 def _stages(scanner: _Scanner) -> tuple[Stage, ...]:
