@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from midstream.overlay.fragments import Folder
     from midstream.overlay.model import Overlay
     from midstream.shipping import Shipping
+    from midstream.ubi.tables import Platform
     from midstream.watching import Watched
 
 CONFLICT = Rule(
@@ -262,6 +264,7 @@ class _Rebase:
             "upstream": _Upstream(origin, dockerfile),
             "facts": read_facts(overlay.facts, dockerfile, origin.file),
             "sibling": self._sibling,
+            "set_up": partial(_set_up, self.shared.tables(overlay.platform.text).platform),
         }
         names["labels"] = {key: render(text, names) for key, text in overlay.labels.items()}
         return names
@@ -481,6 +484,17 @@ class _Rebase:
 
     def _name(self, origin: Origin) -> str:
         return f"{RENDERED}/{origin.project}/Dockerfile.{self.target}.ubi"
+
+
+def _set_up(platform: Platform, name: str, manager: str = "dnf") -> str:
+    """The command that enables a repository, for a fragment that installs from it."""
+    repository = platform.repositories.get(name)
+    if repository is None or not repository.set_up.get(manager):
+        known = ", ".join(r.name for r in platform.repositories.values() if r.set_up.get(manager))
+        raise UsageError(
+            f"`{name}` can't be set up with {manager} on {platform.name}", help=f"known: {known}"
+        )
+    return repository.set_up[manager]
 
 
 @dataclass
