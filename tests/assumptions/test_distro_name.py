@@ -40,4 +40,6 @@ def test_what_only_sounds_like_one_is_not(line: str) -> None:
 def test_a_base_that_is_named_for_one_is_the_base_images_affair() -> None:
     text = "FROM nvidia/cuda:13.0.2-base-ubuntu22.04\n"
     assert told(check(look(text))) == []
+    text = "ARG OS=ubuntu22.04 NAME=jammy\nFROM nvidia/cuda:13.0.2-base-${OS}\n"
+    assert told(check(look(text))) == [("MS305", 1, "jammy")]
     assert told(check(look(on_ubi("RUN echo manylinux", base=MANYLINUX)))) == []

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 
 from midstream.assumptions.places import finding, occurrences
 from midstream.diagnostic import Rule
+from midstream.dockerfile.arguments import pairs
+from midstream.dockerfile.variables import names_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from midstream.diagnostic import Diagnostic
+    from midstream.dockerfile.model import Instruction
+    from midstream.source import Span
     from midstream.ubi.subject import Subject
 
 NAME = "distro-name"
@@ -41,10 +45,19 @@ _WHERE = frozenset(("RUN", "ARG", "ENV", "ADD", "ONBUILD"))
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
     """Every such name in the live RUN, ARG, ENV and ADD."""
-    for stage, _, span in occurrences(subject, _SYSTEM, _WHERE):
+    bases = {name for each in subject.dockerfile.stages for name in names_in(each.image)}
+    for stage, instruction, span in occurrences(subject, _SYSTEM, _WHERE):
+        if stage is None and _declares(subject, instruction, span) in bases:
+            continue  # a part of a base image's name, of which `base-image` has its say
         name = subject.dockerfile.text(span)
         yield finding(
             subject, stage, OTHER_SYSTEM, span,
             f"`{name}` names another system than {subject.platform.name}",
             f"take the file for EL {subject.platform.release}, with an edit of the overlay",
         )  # fmt: skip
+
+
+def _declares(subject: Subject, instruction: Instruction, span: Span) -> str:
+    """The name of the ARG in whose default a place is."""
+    declared = pairs(subject.dockerfile, instruction)
+    return next((pair.name for pair in declared if span in pair.span), "")

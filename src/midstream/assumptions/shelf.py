@@ -9,9 +9,11 @@ from midstream.assumptions import (
     duplicate_user,
     glibc_tag,
     install_libdir,
+    linker_folder,
     linux_gnu,
     manylinux_python,
     missing_tool,
+    preloaded_library,
     python_layout,
     script_with_apt,
     shell_dialect,
@@ -31,6 +33,7 @@ CONVERTING = (python_layout, system_flag, system_python, shell_dialect)
 CHECKING = (
     glibc_tag, python_layout, system_flag, system_python, linux_gnu, distro_name, manylinux_python,
     missing_tool, duplicate_user, script_with_apt, install_libdir, tool_path,
+    linker_folder, preloaded_library,
 )  # fmt: skip
 
 

@@ -54,8 +54,5 @@ def check(view: View) -> Iterator[Diagnostic]:
 def _user(view: View, instruction: Instruction) -> str:
     """The user without the group, with the variables filled in that have a value."""
     values = view.subject.graph.scope.at(instruction)
-    try:
-        text = expand(instruction.value.strip(), values, view.subject.dockerfile.escape).text
-    except ValueError:
-        text = instruction.value
+    text = expand(instruction.value.strip(), values, view.subject.dockerfile.escape).text
     return text.partition(":")[0] or instruction.value.strip()
