@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from midstream.context_files import CONTEXT
-from midstream.dockerfile.graph import Need
+from midstream.overlay.model import After, Before, End, Replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,11 +51,7 @@ def plan_build(
     arguments = [
         {"name": each.name, "value": each.value, "why": each.why} for each in shipping.arguments
     ]
-    images = {
-        arrow.image: arrow.need is Need.BASE
-        for arrow in graph.arrows
-        if arrow.image not in (None, "scratch")
-    }
+    images = {arrow.image for arrow in graph.arrows if arrow.image != "scratch"}
     content = {
         "midstream": VERSION,
         "target": overlay.target,
@@ -85,12 +81,24 @@ def labels(overlay: Overlay, origin: Origin, ledger: bytes) -> dict[str, str]:
     return {
         "io.midstream.upstream": f"{release}#{origin.blob}",
         "io.midstream.overlay": _digest(
-            "\0".join(f"{s.name}\0{s.text}" for s in overlay.sources).encode(
+            "\0".join(f"{name}\0{text}" for name, text in sorted(_texts(overlay))).encode(
                 "utf-8", "surrogateescape"
             )
         ),
         "io.midstream.ledger": _digest(ledger),
     }
+
+
+def _texts(overlay: Overlay) -> set[tuple[str, str]]:
+    """All that a person wrote about the target, by file: the YAML and the fragments."""
+    found = {(source.name, source.text) for source in overlay.sources}
+    fragments = [file.text for file in overlay.files.values()]
+    for edit in overlay.edits:
+        if isinstance(edit.verb, Replace):
+            fragments.append(edit.verb.text)
+        elif isinstance(edit.verb, Before | After | End):
+            fragments += edit.verb.fragments
+    return found | {(each.source.name, each.source.text) for each in fragments}
 
 
 def _digest(data: bytes) -> str:

@@ -13,6 +13,8 @@ from midstream import report
 from midstream.commands import workspace as at
 from midstream.errors import Exit, UsageError
 from midstream.rebasing import RENDERED
+from midstream.source import Source
+from midstream.upstream.lock import read_json
 
 if TYPE_CHECKING:
     from midstream.cli import Workspace
@@ -48,14 +50,28 @@ def command(workspace: Workspace, target: str, shape: str) -> int:
 def _plan(workspace: Workspace, target: str) -> dict[str, Any]:
     folder = at.tree(workspace)
     for project in folder.names(RENDERED):
-        data = folder.read(f"{RENDERED}/{project}/Dockerfile.{target}.ubi.build.json")
+        path = f"{RENDERED}/{project}/Dockerfile.{target}.ubi.build.json"
+        data = folder.read(path)
         if data is not None:
-            content: dict[str, Any] = json.loads(data)
-            return content
+            return _read(Source.from_bytes(path, data), target)
     raise UsageError(
         f"`{target}` has no build plan in {RENDERED}/",
         help=f"run: midstream rebase --target {target}",
     )
+
+
+_KEYS = frozenset(("target", "dockerfile", "stage", "platforms", "arguments", "contexts", "labels"))
+
+
+def _read(source: Source, target: str) -> dict[str, Any]:
+    """Raises `UnreadableLock` for what is no JSON, and `UsageError` for what is no plan."""
+    content = read_json(source)
+    if not content.keys() >= _KEYS:
+        raise UsageError(
+            f"{source.name} is no build plan of this midstream",
+            help=f"run: midstream rebase --target {target}",
+        )
+    return content
 
 
 def _flags(plan: dict[str, Any]) -> list[str]:
