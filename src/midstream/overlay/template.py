@@ -40,7 +40,8 @@ UNDEFINED = Rule(
 **Why it matters.** An empty text in its place would be a wrong image without a word.
 
 **The way out.** Templates see `release`, `target`, `platform`, `python`, `labels`, `facts`,
-`upstream`, `sibling('target')` and `set_up('repository')`. Give a value to what is missing, or take it out.
+`upstream`, `sibling('target')` and `set_up('repository')`. Give a value to what is missing, or take
+it out.
 """,
 )
 FORBIDDEN = Rule(
