@@ -341,8 +341,8 @@ def _compound(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     return st.one_of(
         chain,
         chain.map("{{ {}; }}".format),
-        chain.map("({})".format),
-        chain.map("{{ ! ({}); }}".format),
+        chain.map("( {} )".format),
+        chain.map("{{ ! ( {} ); }}".format),
         chain.map("for x in 1 2; do {}; done".format),
         chain.map("case x in y) run 8;; x) {};; esac".format),
         chain.map("y=$( {} )".format),

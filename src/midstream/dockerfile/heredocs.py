@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from midstream.dockerfile.joined import SPACE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # Words as BuildKit splits them: an escape takes the next character along, quotes hold blanks (but
 # ${…} doesn't), and the blanks after `<<` belong to the word.
 _WORD = re.compile(
-    r"""(?: \\. | '[^']*' | "(?:\\.|[^"\\])*" | <<\s* | [^\s'"\\] | \\\Z )+""",
-    re.VERBOSE | re.DOTALL,
+    rf"""(?:\\.|'[^']*'|"(?:\\.|[^"\\])*"|<<[{SPACE}]*|[^{SPACE}'"\\]|\\\Z)+""", re.DOTALL
 )
-_BLANK = re.compile(r"\s+")
-_HEREDOC = re.compile(r"(\d*)<<(-?)\s*([^<]*)", re.DOTALL)
+_BLANK = re.compile(rf"[{SPACE}]+")
+_HEREDOC = re.compile(r"([0-9]*)<<(-?)[\t\n\f\r ]*([^<]*)", re.DOTALL)  # Go's \d and \s
 _PART = re.compile(r"""\\(.)|'([^']*)'|"((?:\\.|[^"\\])*)"|([^\\'"]+)|\\\Z""", re.DOTALL)
 _LITERAL = re.compile(r"\\.|'[^']*'", re.DOTALL)
 # BuildKit expands the line to find its words, and sees no here-document at all on a line whose
