@@ -84,7 +84,7 @@ def test_what_is_known_is_filled_in_and_what_is_not_is_kept() -> None:
         "export Y=$$X.2",
         "Z=$(date)",
         'docker build --build-arg A="$$X" --build-arg B=${Y} --build-arg C="$Z" --build-arg D=$W '
-        "--build-arg E=${V:-none} --build-arg 'F=a b' .",
+        "--build-arg E=${V:-none} --build-arg 'F=a b' --build-arg G=${U:?unset} .",
     ) == {
         "A": ("1", True),
         "B": ("1.2", True),
@@ -92,6 +92,7 @@ def test_what_is_known_is_filled_in_and_what_is_not_is_kept() -> None:
         "D": ("$W", False),
         "E": ("none", True),
         "F": ("a b", True),
+        "G": ("${U:?unset}", False),
     }
 
 

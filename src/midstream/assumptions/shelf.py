@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from midstream.assumptions import (
+    debian_file,
     distro_name,
     duplicate_user,
     glibc_tag,
@@ -29,11 +30,11 @@ if TYPE_CHECKING:
     from midstream.diagnostic import Diagnostic
     from midstream.ubi.subject import Subject
 
-CONVERTING = (python_layout, system_flag, system_python, shell_dialect)
+CONVERTING = (python_layout, system_flag, system_python, shell_dialect, debian_file)
 CHECKING = (
     glibc_tag, python_layout, system_flag, system_python, linux_gnu, distro_name, manylinux_python,
     missing_tool, duplicate_user, script_with_apt, install_libdir, tool_path,
-    linker_folder, preloaded_library,
+    linker_folder, preloaded_library, debian_file,
 )  # fmt: skip
 
 

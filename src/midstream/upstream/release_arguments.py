@@ -159,11 +159,8 @@ class _Shell:
         """A word's value; None where it takes more than variables to tell."""
         if "$(" in written or "`" in written:
             return None
-        try:
-            filled = expand(written, self.values)
-        except ValueError:
-            return None
-        return None if filled.missing else filled.text
+        filled = expand(written, self.values)
+        return None if filled.missing or filled.errors else filled.text
 
     def _declare(self, command: Command) -> None:
         for word in command.arguments:
