@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from demo import make
+import pytest
+
+from demo import HEAD, make, places
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from midstream.rebasing import Rebased
 
 PIPELINE = """\
 steps:
@@ -43,3 +47,89 @@ def test_the_builder_says_what_the_platform_is(tmp_path: Path) -> None:
     assert done.is_proved, done.findings
     assert "base-amd64" not in done.result.text
     assert "FROM base-${TARGETARCH} AS final" in done.result.text
+
+
+RELEASE = """\
+env: {COUNT: "4"}
+steps:
+  - label: build
+    command: >-
+        export MODE=fast &&
+        docker build --build-arg MODE=$$MODE --build-arg JOBS=$$COUNT --build-arg HTTP_PROXY=p
+        --build-arg NEW=$$(date) --build-arg CACHE_URL=u --build-arg CACHE_KEY=k
+        --target final -f docker/Dockerfile .
+  - command: docker build --build-arg JOBS=8 --target final -f docker/Dockerfile .
+  - command: docker build --build-arg OTHER=1 --target test -f docker/Dockerfile .
+"""
+DECLARING = """\
+ARG MODE=fast
+ARG JOBS=2
+FROM ubuntu:22.04 AS test
+FROM ubuntu:22.04 AS final
+ARG MODE
+ARG JOBS
+ARG CACHE_URL
+ARG CACHE_KEY
+ARG NEW
+"""
+
+
+def against(folder: Path, ship: str, dockerfile: str = DECLARING) -> Rebased:
+    head = HEAD.replace("ship: {stage: final}", f"ship: {{stage: final{ship}}}")
+    return make(
+        folder, dockerfile, head=head, upstream={".buildkite/release-pipeline.yaml": RELEASE}
+    ).rebase()
+
+
+def test_every_argument_of_upstreams_release_that_ours_does_not_answer_is_an_error(
+    tmp_path: Path,
+) -> None:
+    rebased = against(tmp_path, "")
+    assert [(code, message) for code, _, _, message in places(rebased.findings)] == [
+        ("MS242", "upstream's release build passes JOBS=`4` or `8`, and the default is `2`"),
+        ("MS241", "upstream's release build passes NEW=`$(date)`"),
+        ("MS241", "upstream's release build passes CACHE_URL=`u`"),
+        ("MS241", "upstream's release build passes CACHE_KEY=`k`"),
+    ]
+    assert {found.source.name for found in rebased.findings} == {".buildkite/release-pipeline.yaml"}
+    assert {found.context for found in rebased.findings} == {"demo 2.1"}
+
+
+def test_what_is_given_or_set_aside_is_answered(tmp_path: Path) -> None:
+    rebased = against(
+        tmp_path,
+        ", args: {JOBS: {value: '4', why: w}, NEW: {value: now, why: w}}, "
+        "set_aside: {CACHE_*: theirs alone}",
+    )
+    assert rebased.findings == ()
+    assert rebased.plan.content["set_aside"] == {"CACHE_*": "theirs alone"}
+
+
+def test_what_is_set_aside_and_not_passed_any_more_is_a_warning(tmp_path: Path) -> None:
+    rebased = against(
+        tmp_path,
+        ", args: {JOBS: {value: '4', why: w}, NEW: {value: now, why: w}}, "
+        "set_aside: {CACHE_*: theirs alone, GONE: long ago}",
+    )
+    assert rebased.is_proved
+    ((code, name, _, message),) = places(rebased.findings)
+    assert (code, name) == ("MS243", "overlays/app/overlay.yaml")
+    assert message == "upstream's release build passes nothing like `GONE`"
+
+
+def test_without_a_pipeline_nothing_is_compared(tmp_path: Path) -> None:
+    head = HEAD.replace("{stage: final}", "{stage: final, set_aside: {GONE: w}}")
+    assert make(tmp_path, DECLARING, head=head).rebase().findings == ()
+
+
+@pytest.mark.parametrize(("default", "codes"), [("fast", []), ("slow", ["MS242"])])
+def test_an_argument_whose_default_says_the_same_needs_no_answer(
+    tmp_path: Path, default: str, codes: list[str]
+) -> None:
+    text = DECLARING.replace("MODE=fast", f"MODE={default}")
+    rebased = against(
+        tmp_path,
+        ", args: {JOBS: {value: '4', why: w}}, set_aside: {CACHE_*: theirs, NEW: a clock}",
+        text,
+    )
+    assert [found.rule.code for found in rebased.findings] == codes

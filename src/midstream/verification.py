@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from midstream.adapters import files, process
 from midstream.assumptions import shelf as assumptions
 from midstream.checks import shelf as checks
@@ -163,13 +165,17 @@ def at_source(
             by = f"written by `{change.rule}`" if change else ""
             yield _moved(each, assembled.source, each.span, by)
         else:
-            end = assembled.upstream_offset(max(each.span.start, each.span.end - 1))
-            span = Span(start, max(start, (start if end is None else end + 1)))
-            yield _moved(each, upstream, span, label)
+            end = _upstream_end(assembled, max(each.span.start, each.span.end - 1))
+            yield _moved(each, upstream, Span(start, max(start, end)), label)
+
+
+def _upstream_end(assembled: Assembled, last: int) -> int:
+    """Where upstream's text of a stretch ends, by the last character of that in the result."""
+    at = assembled.upstream_offset(last)
+    change = assembled.origin(last).by
+    return change.span.end if at is None and change is not None else (at or 0) + 1
 
 
 def _moved(found: Diagnostic, source: Source, span: Span, context: str) -> Diagnostic:
-    from msgspec.structs import replace
-
     said = ", ".join(part for part in (context, found.context) if part)
     return replace(found, source=source, span=span, context=said)
