@@ -440,6 +440,50 @@ def test_a_run_leaves_figures_for_prometheus(tree: Tree) -> None:
     assert "# TYPE midstream_promotion_seconds gauge" in lines
 
 
+def test_on_a_terminal_each_image_has_a_row_and_in_a_log_each_step_a_line(tree: Tree) -> None:
+    tree.stage()
+    tree.run("plan", "--out", tree.plan)
+    ours, theirs = os.openpty()
+    with subprocess.Popen(
+        tree.command("apply", tree.plan),
+        env={**tree.environment, "TERM": "xterm", "COLUMNS": "120"},
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        text=True,
+    ) as running:
+        os.close(theirs)
+        shown = read_all(ours)
+        output, _ = running.communicate(timeout=30)
+    assert running.returncode == Exit.OK
+    assert output.count("done       ") == 4
+    assert "rocm" in shown
+    assert "4 layers" in shown
+    assert "0:00:0" in shown
+    assert "rocm: copying" not in shown
+
+
+def read_all(handle: int) -> str:
+    parts = []
+    try:
+        while part := os.read(handle, 4096):
+            parts.append(part)
+    except OSError:  # how a terminal says that the other end has gone
+        pass
+    os.close(handle)
+    return b"".join(parts).decode(errors="replace")
+
+
+def test_a_warning_fails_a_plan_only_where_that_is_wanted(tree: Tree) -> None:
+    tree.policy.write_text(POLICY.replace("profile: community", "profile: redhat"))
+    names = ("name", "vendor", "version", "release", "summary", "description", "maintainer")
+    many = images.multi_arch(seed=45, layers=41, size=20, labels=dict.fromkeys(names, "x"))
+    tree.stage(many)
+    planned = tree.run("plan")
+    assert planned.returncode == Exit.OK, planned.stdout
+    assert "warning[MS425]: it has 41 layers" in planned.stdout
+    assert tree.run("plan", before=("--strict",)).returncode == Exit.FINDINGS
+
+
 def test_the_shipped_policy_is_read_and_knows_its_groups(tree: Tree) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "midstream", "--root", ".", "promote", "plan"],

@@ -251,6 +251,20 @@ def test_an_attachment_that_the_destination_loses_is_an_error(scene: Scene) -> N
     scene.converges(plan)
 
 
+def test_a_registry_that_shows_what_it_took_three_seconds_later_is_waited_for(
+    scene: Scene, other_double: Double
+) -> None:
+    plan = scene.world.plan("rocm")
+    lag = faults.Lag(3)
+    scene.target.fails(Fault("PUT|GET|HEAD", f"/vllm-rocm/manifests/{UNIQUE}$", lag))
+    scene.settle = 10.0
+    report = scene.apply(plan)
+    assert report.exit_code == Exit.OK
+    assert report.retries == 0
+    assert written_tags(other_double).count(UNIQUE) == 1
+    assert 3 <= report.seconds < 8
+
+
 # --- stopped -----------------------------------------------------------------------------------
 
 

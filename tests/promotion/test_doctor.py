@@ -198,3 +198,8 @@ def test_every_rule_has_its_own_code_and_a_page() -> None:
     assert len({each.code for each in rules}) == len(rules)
     assert all("MS450" <= each.code <= "MS499" for each in rules)
     assert all("**Why it matters.**" in each.page and "MS" not in each.page for each in rules)
+
+
+def test_every_page_of_a_rule_begins_with_words() -> None:
+    for rule in doctor.RULES:
+        assert rule.page[0].isalpha(), rule.code

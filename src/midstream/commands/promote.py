@@ -105,7 +105,8 @@ def plan(
             _write(out, made.data)
         if not workspace.json:
             _say_what_next(made, out)
-    return made.exit_code
+    warned = any(each.severity != "error" for unit in made.units for each in unit.findings)
+    return made.exit_code or (Exit.FINDINGS if warned and workspace.strict else Exit.OK)
 
 
 @command.command("apply")

@@ -167,7 +167,7 @@ _POLICY_HELP = "containers-policy.json(5) says what goes in; midstream brings on
 SKOPEO = Rule(
     "MS460",
     "doctor-skopeo",
-    """\\
+    """\
 skopeo, which copies the images, is missing or too old.
 
 **Why it matters.** Before 1.6 it can't keep digests, and before 1.9 nobody has measured what it
@@ -179,7 +179,7 @@ does with a registry's errors. A copy that changes the digest isn't what was tes
 POLICY = Rule(
     "MS461",
     "doctor-policy",
-    """\\
+    """\
 The signature policy that skopeo is given can't be read, or refuses every image.
 
 **Why it matters.** skopeo reads it before each copy, and stops where it is missing.
@@ -193,7 +193,7 @@ Source: containers-policy.json(5).
 LOGINS = Rule(
     "MS462",
     "doctor-logins",
-    """\\
+    """\
 The file with the registry logins can't be used, or can be read by others.
 
 **Why it matters.** Whoever reads it can push to the destination in your name.
@@ -206,7 +206,7 @@ Source: containers-auth.json(5).
 CONNECTION = Rule(
     "MS463",
     "doctor-connection",
-    """\\
+    """\
 A registry doesn't answer, its certificate can't be trusted, or it is spoken to without TLS.
 
 **Why it matters.** Without TLS, everybody on the way can read the login and change what is read.
@@ -218,7 +218,7 @@ midstream never falls back to plain http by itself: only the registries file can
 REPOSITORY = Rule(
     "MS464",
     "doctor-repository",
-    """\\
+    """\
 A repository can't be read or written with the logins at hand.
 
 **Why it matters.** A promotion would stop in the middle; it is better known before.
@@ -231,7 +231,7 @@ cancelling it, so nothing is left behind.
 CLOCK = Rule(
     "MS465",
     "doctor-clock",
-    """\\
+    """\
 This machine's clock and the registry's differ by more than a minute.
 
 **Why it matters.** Tokens are valid from one time to another. With a wrong clock they are refused
