@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from functools import cache
+from itertools import accumulate
 
 from msgspec import Struct
 
@@ -19,11 +19,15 @@ COMMENT_OR_BLANK = re.compile(rf"[{SPACE}]*(?:#|\Z)")
 """A line that a continued instruction steps over."""
 
 
-@cache
-def continuation(escape: str) -> re.Pattern[str]:
-    """What ends a line that goes on: the escape character, not escaped itself, then blanks."""
-    mark = re.escape(escape)
-    return re.compile(rf"(?:(?<=[^{mark}])|^){mark}[ \t]*\Z")
+def continuation(line: str, escape: str) -> int | None:
+    """Where the escape character stands that ends a line which goes on; None where it doesn't.
+
+    The escape is not escaped itself, and only blanks and tabs stand behind it.
+    """
+    at = len(line.rstrip(" \t")) - 1
+    if at < 0 or line[at] != escape or (at and line[at - 1] == escape):
+        return None
+    return at
 
 
 class Joined(Struct, frozen=True):
@@ -31,14 +35,14 @@ class Joined(Struct, frozen=True):
 
     text: str
     pieces: tuple[tuple[int, int], ...]
+    ends: tuple[int, ...] = ()  # where each piece ends in `text`; not needed for one piece
 
     def at(self, offset: int) -> int:
         """Where the character at `offset` stands in the source."""
         if len(self.pieces) == 1:
             return self.pieces[0][0] + offset
-        lengths = self._ends()
-        index = min(bisect_right(lengths, offset), len(self.pieces) - 1)
-        before = lengths[index - 1] if index else 0
+        index = min(bisect_right(self.ends, offset), len(self.pieces) - 1)
+        before = self.ends[index - 1] if index else 0
         return self.pieces[index][0] + offset - before
 
     def span(self, start: int, end: int) -> Span:
@@ -52,21 +56,12 @@ class Joined(Struct, frozen=True):
     def end(self) -> int:
         return self.pieces[-1][1] if self.pieces else 0
 
-    def _ends(self) -> list[int]:
-        total = 0
-        ends = []
-        for start, end in self.pieces:
-            total += end - start
-            ends.append(total)
-        return ends
-
 
 def join(text: str, span: Span, escape: str) -> Joined:
     """The part of a logical line that stands in `span`: continuations and comments taken out."""
     line_end = text.find("\n", span.start, span.end)
     if line_end == -1:  # most are one line
         return Joined(text[span.start : span.end], ((span.start, span.end),))
-    goes_on = continuation(escape)
     pieces = []
     start = span.start
     first = True
@@ -76,8 +71,9 @@ def join(text: str, span: Span, escape: str) -> Joined:
         line = text[start:next_start].rstrip("\r\n")
         if first or not COMMENT_OR_BLANK.match(line):
             # The last line of a part may end in an escape that continues nothing.
-            mark = goes_on.search(line) if line_end != -1 else None
-            pieces.append((start, start + (mark.start() if mark else len(line))))
+            mark = continuation(line, escape) if line_end != -1 else None
+            pieces.append((start, start + (len(line) if mark is None else mark)))
         first = False
         start = next_start
-    return Joined("".join(text[s:e] for s, e in pieces), tuple(pieces))
+    ends = tuple(accumulate(end - start for start, end in pieces))
+    return Joined("".join([text[s:e] for s, e in pieces]), tuple(pieces), ends)

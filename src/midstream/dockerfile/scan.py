@@ -134,6 +134,7 @@ _DIRECTIVES = frozenset(("check", "escape", "syntax"))
 _DIRECTIVE = re.compile(r"\s*#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*\Z")
 _KEYWORD_END = re.compile(r"[\t\v\f\r ]+")
 _FLAG_BEHIND = re.compile(r"[\t\v\f\r ]*--")
+_PLAIN_FLAG = re.compile(r"[^\t\v\f\r '\"]+")
 _WORD = re.compile(r"[^\t\v\f\r ]+")
 _HEALTHCHECK = re.compile(rf"CMD[{SPACE}]+", re.IGNORECASE)
 
@@ -217,7 +218,10 @@ class _Scanner:
         line_end = self.text.find("\n", start)
         self.at = len(self.text) if line_end == -1 else line_end + 1
         self.line += 1
-        return start, start + len(self.text[start : self.at].rstrip("\r\n"))
+        end = self.at if line_end == -1 else line_end
+        while end > start and self.text[end - 1] == "\r":
+            end -= 1
+        return start, end
 
     def _directive(self, content: str, span: Span) -> None:
         found = _DIRECTIVE.match(content)
@@ -240,19 +244,18 @@ class _Scanner:
 
     def _instruction(self, start: int, end: int) -> None:
         first_line = self.line
-        goes_on = continuation(self.escape)
-        open_ended = goes_on.search(self.text[start:end])
+        open_ended = continuation(self.text[start:end], self.escape)
         line_start = start
-        while open_ended and self.at < len(self.text):
+        while open_ended is not None and self.at < len(self.text):
             next_start, next_end = self._next_line()
             content = self.text[next_start:next_end]
             stripped = content.lstrip(SPACE)
             if not stripped or stripped[0] == "#":
                 continue
             line_start, end = next_start, next_end
-            open_ended = goes_on.search(content)
-        if open_ended:  # the file ends
-            end = line_start + open_ended.start()
+            open_ended = continuation(content, self.escape)
+        if open_ended is not None:  # the file ends
+            end = line_start + open_ended
         joined = join(self.text, Span(start, end), self.escape)
         if joined.text.strip(SPACE):
             self.instructions.append(self._build(joined, first_line))
@@ -265,14 +268,14 @@ class _Scanner:
     def _build(self, joined: Joined, first_line: int, offset: int = 0) -> Instruction:
         """The instruction whose keyword stands at `offset` of a logical line."""
         line = joined.text
-        offset += len(line[offset:]) - len(line[offset:].lstrip(SPACE))
+        offset = _behind_blanks(line, offset)
         line_end = len(line.rstrip(SPACE))
         gap = _KEYWORD_END.search(line, offset, line_end)
         keyword_end = gap.start() if gap else line_end
         keyword = line[offset:keyword_end].upper()
         keyword_span = joined.span(offset, keyword_end)
         flags, rest = _flags(joined, gap.end() if gap else len(line), line_end, self.escape)
-        rest += len(line[rest:]) - len(line[rest:].lstrip(SPACE))
+        rest = _behind_blanks(line, rest)
         end = max(rest, line_end)
         trigger = None
         if keyword == "ONBUILD" and rest < end:
@@ -393,8 +396,21 @@ def _flags(joined: Joined, at: int, end: int, escape: str) -> tuple[tuple[Flag, 
     return tuple(flags), at
 
 
+def _behind_blanks(line: str, at: int) -> int:
+    while at < len(line) and line[at] in SPACE:
+        at += 1
+    return at
+
+
 def _flag_word(line: str, at: int, end: int, escape: str) -> tuple[str, int]:
     """One flag with its quotes and escapes taken off, and where it ends."""
+    plain = _PLAIN_FLAG.match(line, at, end)
+    if (
+        plain
+        and (plain.end() == end or line[plain.end()] in "\t\v\f\r ")
+        and escape not in plain[0]
+    ):
+        return plain[0], plain.end()
     word: list[str] = []
     quote = ""
     while at < end:

@@ -92,7 +92,6 @@ def shell_text(dockerfile: Dockerfile, instruction: Instruction) -> Text:
 
 
 def _masked(text: str, escape: str) -> str:
-    goes_on = continuation(escape)
     parts: list[str] = []
     lines = text.split("\n")
     for number, whole in enumerate(lines):
@@ -101,11 +100,11 @@ def _masked(text: str, escape: str) -> str:
         if number and COMMENT_OR_BLANK.match(line):
             parts.append(" " * (len(whole) + (not last)))
             continue
-        mark = goes_on.search(line)
+        mark = continuation(line, escape)
         if mark is None or last:
             parts.append(whole + ("" if last else " "))
             continue
-        body = line[: mark.start()]
+        body = line[:mark]
         following = next((n for n in lines[number + 1 :] if not COMMENT_OR_BLANK.match(n)), "")
         glued = body[-1:].strip() and following[:1].strip()
         blanks = len(whole) - len(body) + 1
