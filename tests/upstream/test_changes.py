@@ -91,3 +91,10 @@ def test_every_path_that_differs_is_in_exactly_one_change(
 @given(trees)
 def test_nothing_differs_from_itself(files: dict[str, str]) -> None:
     assert compare(PROJECT, locked(files), locked(files)) == ()
+
+
+def test_a_target_that_falls_back_to_an_older_path_lost_its_newest() -> None:
+    old = locked({"Dockerfile": "1", "docker/Dockerfile": "2"})
+    assert compare(PROJECT, old, locked({"Dockerfile": "1"})) == (
+        Change(Kind.REMOVED, "docker/Dockerfile", target="app"),
+    )
