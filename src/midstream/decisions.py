@@ -99,6 +99,12 @@ class Decisions(Struct, frozen=True):
     review: Mapping[str, str] = field(default_factory=dict)
     answers: Mapping[str, Given] = field(default_factory=dict)
 
+    @property
+    def label(self) -> str:
+        """Which upstream it was made from, for people."""
+        commit = (self.upstream.get("commit") or "")[:12]
+        return f"{self.upstream.get('project')} {self.upstream.get('release') or commit}"
+
     def with_answer(self, name: str, fingerprint: str, given: Given) -> Decisions:
         """The lock with one more answer, about a text with this fingerprint."""
         edits, review = dict(self.edits), dict(self.review)
@@ -133,7 +139,7 @@ def read_decisions(source: Source) -> Decisions:
     try:
         return Decisions(
             target=str(content["target"]),
-            upstream=_texts(content["upstream"]),
+            upstream=_upstream(content["upstream"]),
             result=str(content["result"]),
             edits=_texts(content["edits"]),
             review=_texts(content["review"]),
@@ -154,6 +160,11 @@ def _given(content: Any) -> Given:
         who=str(content["who"]),
         when=str(content["when"]),
     )
+
+
+def _upstream(content: Any) -> dict[str, str | None]:
+    """`release` is null for a text that belongs to none."""
+    return {str(key): None if value is None else str(value) for key, value in content.items()}
 
 
 def _texts(content: Any) -> dict[str, str]:
@@ -183,7 +194,7 @@ def open_questions(
     """
     if known is None:
         return
-    then = f"decided at {known.upstream.get('project')} {known.upstream.get('release')}"
+    then = f"decided at {known.label}"
     for name, each in edits.items():
         edit = each.edit
         if isinstance(edit, OverlayEdit) and isinstance(edit.verb, Drop):

@@ -109,7 +109,7 @@ def identity_question(
         span=Span(0, min(len(source.text), len(source.line(1)))),
         help=f"follow the file in upstream/*.yaml, or write an overlay for the new one, and run: "
         f"midstream decide --target {known.target} {IDENTITY} --accept --why …",
-        context=f"at {known.upstream.get('project')} {known.upstream.get('release')}",
+        context=f"at {known.label}",
         also=Place(before.earlier.others[other], Span(0, 0), "the file it resembles, then"),
     )
     return [Question(IDENTITY, finding, mark, (Kind.ACCEPT,))]

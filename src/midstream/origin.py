@@ -33,8 +33,8 @@ class Origin(Struct, frozen=True, dict=True):
 
     @property
     def label(self) -> str:
-        """What findings call it: `vllm 0.33.0`."""
-        return f"{self.project} {self.release}" if self.release else self.dockerfile.name
+        """What findings call it: `vllm 0.33.0`, or `vllm 0123456789ab` off the releases."""
+        return self.snapshot.label if self.snapshot else self.dockerfile.name
 
     def file(self, path: str) -> Source:
         """A file beside the Dockerfile. Raises `NotInRelease`, or `UsageError`."""
@@ -88,7 +88,7 @@ def origin_of(project: Project, snapshot: Snapshot, target: str) -> Origin:
         )
     return Origin(
         project=lock.project,
-        release=lock.release,
+        release=lock.release or None,
         commit=lock.commit,
         date=lock.date,
         blob=lock.files[path],

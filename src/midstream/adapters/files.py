@@ -92,6 +92,14 @@ def _fill(scratch: Path, data: bytes, path: Path) -> None:
         os.fsync(file.fileno())
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it. Raises `CannotWrite`."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotWrite(f"can't make `{path}`: {_reason(error)}") from None
+
+
 class Tree(Struct, frozen=True):
     """The files below a folder, by paths with `/` between their parts."""
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 @click.option("--target", "targets", multiple=True, metavar="T", help="May be given several times.")
 @click.option("--all", "every", is_flag=True, help="Every target that the release has.")
 @click.option("--release", metavar="V", help="Another release than the locked one.")
+@click.option("--ref", metavar="R", help="A branch, tag or commit of upstream's git instead.")
 @click.option(
     "--dockerfile",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -51,6 +52,7 @@ def command(
     targets: tuple[str, ...],
     every: bool,
     release: str | None,
+    ref: str | None,
     dockerfile: Path | None,
     out: Path | None,
     stdout: bool,
@@ -58,13 +60,15 @@ def command(
     diff: bool,
 ) -> int:
     """Carry targets onto UBI: convert, edit, prove, and write the result with its ledger."""
-    is_locked = not (release or dockerfile)
+    if release and ref:
+        raise UsageError("--release and --ref name two texts", help="give one of them")
+    is_locked = not (release or ref or dockerfile)
     shown = [n for n, on in (("--check", check), ("--diff", diff), ("--stdout", stdout)) if on]
     _check_options(shown, is_locked=is_locked, has_out=out is not None, json=workspace.json)
     if (dockerfile or stdout) and (every or len(targets) != 1):
         raise UsageError("--dockerfile and --stdout take exactly one --target")
     rebaser, origins = upstreams.rebaser(
-        workspace, release, (targets[0], dockerfile) if dockerfile else None
+        workspace, release, (targets[0], dockerfile) if dockerfile else None, ref=ref
     )
     wanted = _wanted(workspace, targets, origins, every=every)
     place = _Place(workspace, out, keeps_lock=is_locked and not out)

@@ -67,7 +67,7 @@ def _rows(workspace: Workspace, project: Project) -> list[Row]:
             Row(
                 target=target,
                 project=project.name,
-                release=lock.release if lock else None,
+                release=lock.name if lock else None,
                 path=path,
                 blob=blob,
                 overlay=overlay,
@@ -79,7 +79,9 @@ def _rows(workspace: Workspace, project: Project) -> list[Row]:
 
 def _overlay(workspace: Workspace, target: str, lock: Lock | None) -> str | None:
     try:
-        return load_overlay(at.tree(workspace), target, lock.release if lock else None).folder
+        return load_overlay(
+            at.tree(workspace), target, (lock.release or None) if lock else None
+        ).folder
     except MidstreamError:
         return None
 

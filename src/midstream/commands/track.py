@@ -10,7 +10,7 @@ from midstream import report
 from midstream.adapters import files
 from midstream.commands import workspace as at
 from midstream.diagnostic import Diagnostic, Severity
-from midstream.errors import Exit
+from midstream.errors import Exit, UsageError
 from midstream.source import Span
 from midstream.upstream.changes import Kind, compare
 from midstream.upstream.config import UNLISTED
@@ -25,16 +25,22 @@ if TYPE_CHECKING:
 
 @click.command("track")
 @click.option("--release", metavar="V", help="This release; the newest one where none is named.")
+@click.option("--to", "ref", metavar="REF", help="A branch, tag or commit of upstream's git.")
 @click.option("--project", metavar="NAME", help="Of upstream/NAME.yaml, where there are several.")
 @click.option(
     "--check", is_flag=True, help="Write nothing; exit with 1 where the lock would change."
 )
 @click.pass_obj
-def command(workspace: Workspace, release: str | None, project: str | None, check: bool) -> int:
+def command(
+    workspace: Workspace, release: str | None, ref: str | None, project: str | None, check: bool
+) -> int:
     """Lock an upstream release, and say which watched files changed since the last one."""
     followed = at.project(workspace, project)
     old = at.lock(workspace, followed.name)
-    snapshot = at.tracker(followed).release(release)
+    if release and ref:
+        raise UsageError("--release and --to name two things to lock", help="give one of them")
+    sources = at.tracker(followed)
+    snapshot = sources.at(ref) if ref else sources.release(release)
     new = snapshot.lock
     changes = compare(followed, old, new) if old else ()
     found = unlisted(followed, snapshot)
@@ -67,15 +73,15 @@ def unlisted(project: Project, snapshot: Snapshot) -> list[Diagnostic]:
 
 
 def _show(old: Lock | None, new: Lock, changes: tuple[Change, ...]) -> None:
-    label = f"{new.project} {new.release}"
+    label = new.label
     if old is None:
         report.line(f"{label}: {len(new.files)} files locked")
     elif old == new:
         report.line(f"{label}: nothing has changed")
-    elif old.release == new.release and not changes:
+    elif old.name == new.name and not changes:
         report.line(f"{label}: the same files, from another commit, date or archive")
     else:
-        report.line(f"{new.project} {old.release} -> {new.release}: {_counted(changes)}")
+        report.line(f"{new.project} {old.name} -> {new.name}: {_counted(changes)}")
     for change in changes:
         target = f"  [{change.target}]" if change.target else ""
         was = f"  (was {change.was})" if change.was else ""
@@ -93,8 +99,8 @@ def _as_json(
 ) -> dict[str, object]:
     return {
         "project": new.project,
-        "from": old.release if old else None,
-        "to": new.release,
+        "from": old.name if old else None,
+        "to": new.name,
         "commit": new.commit,
         "changes": [
             {"kind": str(each.kind), "path": each.path, "was": each.was, "target": each.target}

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from midstream.decisions import Decisions
     from midstream.upstream.lock import Lock
     from midstream.upstream.snapshot import Snapshot
+    from midstream.upstream.sources import Sources
 
 
 def rebaser(
@@ -28,22 +29,28 @@ def rebaser(
     release: str | None = None,
     dockerfile: tuple[str, Path] | None = None,
     profile: str = COMMUNITY,
+    ref: str | None = None,
 ) -> tuple[Rebaser, Origins]:
     """What rebases the targets of a tree, and where it takes upstream's text from."""
-    origins = Origins(workspace, release, dockerfile)
+    origins = Origins(workspace, release, dockerfile, ref)
     folder = at.tree(workspace)
     made = Rebaser(folder, origins, files.cache_root(), origins.earlier, profile)
     return made, origins
 
 
 class Origins:
-    """Upstream's text for each target, from the lock, another release, or a file."""
+    """Upstream's text for each target, from the lock, another release or commit, or a file."""
 
     def __init__(
-        self, workspace: Workspace, release: str | None, dockerfile: tuple[str, Path] | None
+        self,
+        workspace: Workspace,
+        release: str | None = None,
+        dockerfile: tuple[str, Path] | None = None,
+        ref: str | None = None,
     ) -> None:
         self.workspace = workspace
         self.release = release
+        self.ref = ref
         self.dockerfile = dockerfile  # of one target; what that is built on stays as locked
         self._snapshots: dict[str, Snapshot] = {}
 
@@ -52,6 +59,10 @@ class Origins:
         if release != self.release:
             self.release = release
             self._snapshots.clear()
+
+    def use(self, snapshot: Snapshot) -> None:
+        """From now on, these texts for the targets of its project."""
+        self._snapshots[snapshot.lock.project] = snapshot
 
     def __call__(self, target: str) -> Origin:
         project = self._project(target)
@@ -63,18 +74,21 @@ class Origins:
 
     def _on_disk(self, project: str, source: Source) -> Origin:
         """A text in upstream's place, with the locked release around it if there is one."""
-        if at.lock(self.workspace, project) is None and self.release is None:
+        if at.lock(self.workspace, project) is None and self.release is None and not self.ref:
             return Origin(project, None, "", "", blob_id(source.data), source)
         snapshot = self.snapshot(project)
         lock = snapshot.lock
         blob = blob_id(source.data)
-        return Origin(project, lock.release, lock.commit, lock.date, blob, source, snapshot)
+        release = lock.release or None
+        return Origin(project, release, lock.commit, lock.date, blob, source, snapshot)
 
     def snapshot(self, name: str) -> Snapshot:
         if name not in self._snapshots:
             project = at.project(self.workspace, name)
             tracker = at.tracker(project)
-            if self.release is not None:
+            if self.ref is not None:
+                self._snapshots[name] = tracker.at(self.ref)
+            elif self.release is not None:
                 self._snapshots[name] = tracker.release(self.release)
             else:
                 self._snapshots[name] = tracker.locked(_lock(self.workspace, name))
@@ -97,26 +111,32 @@ class Origins:
 
         None where it can't be had; then the report lacks what changed, and nothing else.
         """
-        blob, path = lock.upstream.get("blob"), lock.upstream.get("path")
-        name, release = lock.upstream.get("project"), lock.upstream.get("release")
-        if not (blob and path and name and release):
+        name = lock.upstream.get("project")
+        if not name:
             return None
-        tracker = at.tracker(at.project(self.workspace, name))
         try:
-            snapshot = tracker.remembered(release)
-            if snapshot is None and not tracker.blobs.missing([blob]):
-                return Earlier(Source.from_bytes(path, tracker.blobs.get(blob)))
-            snapshot = snapshot or tracker.release(release)
-            if snapshot.lock.files.get(path) != blob:
-                return Earlier(Source.from_bytes(path, tracker.blobs.get(blob)))
-            others = {
-                each: snapshot.source(each)
-                for each in snapshot.lock.files
-                if each != path and is_dockerfile(each)
-            }
-            return Earlier(snapshot.source(path), others)
+            return _earlier(at.tracker(at.project(self.workspace, name)), lock)
         except MidstreamError:
             return None
+
+
+def _earlier(sources: Sources, lock: Decisions) -> Earlier | None:
+    blob, path = lock.upstream.get("blob"), lock.upstream.get("path")
+    release, commit = lock.upstream.get("release"), lock.upstream.get("commit")
+    if not (blob and path and (release or commit)):
+        return None
+    snapshot = sources.remembered(release) if release else None
+    if snapshot is None and not sources.blobs.missing([blob]):
+        return Earlier(Source.from_bytes(path, sources.blobs.get(blob)))
+    snapshot = snapshot or (sources.release(release) if release else sources.at(commit))
+    if snapshot.lock.files.get(path) != blob:
+        return Earlier(Source.from_bytes(path, sources.blobs.get(blob)))
+    others = {
+        each: snapshot.source(each)
+        for each in snapshot.lock.files
+        if each != path and is_dockerfile(each)
+    }
+    return Earlier(snapshot.source(path), others)
 
 
 def _lock(workspace: Workspace, name: str) -> Lock:

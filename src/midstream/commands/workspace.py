@@ -12,7 +12,7 @@ from midstream.errors import UsageError
 from midstream.source import Source
 from midstream.upstream.config import FOLDER, Project, read_project
 from midstream.upstream.lock import Lock, read_lock
-from midstream.upstream.snapshot import Tracker
+from midstream.upstream.sources import Sources
 
 if TYPE_CHECKING:
     from midstream.cli import Workspace
@@ -68,8 +68,8 @@ def lock(workspace: Workspace, name: str) -> Lock | None:
     return None if data is None else read_lock(Source.from_bytes(path, data))
 
 
-def tracker(of: Project) -> Tracker:
-    return Tracker(of, PackageIndex(), files.cache_root(), report.arriving)
+def tracker(of: Project) -> Sources:
+    return Sources(of, PackageIndex(), files.cache_root(), report.arriving, report.note)
 
 
 def _source(folder: files.Tree, path: str) -> Source:

@@ -51,7 +51,8 @@ class Archive(Struct, frozen=True):
 class Lock(Struct, frozen=True):
     """Upstream at one release or commit.
 
-    `commit` is as the source says it, perhaps abbreviated, or empty. `date` is that of the commit
+    `release` is empty for a commit that is no release. `commit` is as the source says it, perhaps
+    abbreviated, or empty. `date` is that of the commit
     or the release, as RFC 3339 writes it. `files` maps paths to git blob ids.
     """
 
@@ -61,6 +62,15 @@ class Lock(Struct, frozen=True):
     date: str
     archive: Archive | None
     files: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        """The release, or the beginning of the commit's id."""
+        return self.release or self.commit[:12]
+
+    @property
+    def label(self) -> str:
+        return f"{self.project} {self.name}"
 
     def as_bytes(self) -> bytes:
         content: dict[str, Any] = {

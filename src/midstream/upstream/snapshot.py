@@ -40,8 +40,8 @@ class Snapshot(Struct, frozen=True, dict=True):
 
     @property
     def label(self) -> str:
-        """What findings call it: `vllm 0.33.0`."""
-        return f"{self.lock.project} {self.lock.release}"
+        """What findings call it: `vllm 0.33.0`, or `vllm 0123456789ab` off the releases."""
+        return self.lock.label
 
     def __contains__(self, path: str) -> bool:
         return path in self.lock.files

@@ -1,0 +1,189 @@
+"""Upstream's own repository as a source: a branch, a release tag or a commit, as a snapshot."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from midstream.adapters import git
+from midstream.adapters.blobs import Blobs
+from midstream.adapters.git import NoSuchRef
+from midstream.adapters.git_cache import Cache
+from midstream.errors import IntegrityError, UsageError
+from midstream.upstream.config import any_matches
+from midstream.upstream.lock import Lock
+from midstream.upstream.snapshot import NotInRelease, Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from midstream.adapters.git_cache import Entry
+    from midstream.upstream.config import Git, Project
+    from midstream.upstream.snapshot import Arriving
+
+
+class GitSource(Struct, frozen=True, dict=True):
+    """Finds commits, and brings their files into the cache."""
+
+    project: Project
+    cache: Path
+    arriving: Arriving
+
+    @property
+    def blobs(self) -> Blobs:
+        return Blobs(self.cache / "blobs")
+
+    @cached_property
+    def newest(self) -> Cache:
+        """The newest trees: what a gate and a rebase need."""
+        return Cache.of(self.cache, git.address(self._git.url), shallow=True)
+
+    @cached_property
+    def history(self) -> Cache:
+        """All trees of the branch."""
+        return Cache.of(self.cache, git.address(self._git.url), shallow=False)
+
+    @property
+    def _git(self) -> Git:
+        if self.project.git is None:
+            raise UsageError(
+                f"`{self.project.source.name}` has no `git:` to fetch from",
+                help="add `git: {url: https://…}`",
+            )
+        return self.project.git
+
+    # --- what a person types ---
+
+    def ref(self, said: str | None) -> str:
+        """The full name behind what a person says: the tracked branch, a tag of the pattern, the
+        newest tag (the pattern itself), a full name, or a commit's whole id.
+
+        Raises `UnsafeName`, and `NoSuchRef` where no tag fits.
+        """
+        if said is None or said == self._git.branch:
+            return git.full_ref(f"refs/heads/{self._git.branch}")
+        if git.is_id(said):
+            return said
+        if said == self._git.tags:
+            return self.newest_release()
+        if any_matches((self._git.tags,), said):
+            return git.full_ref(f"refs/tags/{said}")
+        return git.full_ref(said)
+
+    def release_of(self, ref: str) -> str:
+        """The release that a tag is, without what the pattern has in front of it; or nothing."""
+        name = ref.removeprefix("refs/tags/")
+        if name == ref or not any_matches((self._git.tags,), name):
+            return ""
+        return name.removeprefix(self._prefix)
+
+    def tag_of(self, release: str) -> str:
+        return git.full_ref(f"refs/tags/{self._prefix}{release}")
+
+    @property
+    def _prefix(self) -> str:
+        return self._git.tags.partition("*")[0].partition("?")[0]
+
+    def newest_release(self) -> str:
+        """The full name of the newest release's tag."""
+        tags = self.newest.tags(self._git.tags)
+        releases = _final_releases(name.removeprefix(self._prefix) for name in tags)
+        if not releases:
+            raise NoSuchRef(f"{self._git.url} has no release tag `{self._git.tags}`")
+        return self.tag_of(releases[-1])
+
+    # --- snapshots ---
+
+    def at(self, said: str | None) -> Snapshot:
+        """Upstream at a branch, a tag or a commit, with its watched files at hand."""
+        lock = self.lock(self.ref(said))
+        self.bring(lock)
+        return Snapshot(lock, self.blobs)
+
+    def tip(self, ref: str) -> str:
+        """The commit that a ref names now."""
+        if git.is_id(ref):
+            return self.newest.commit(ref)
+        try:
+            return self.newest.tip(ref)
+        except NoSuchRef as error:
+            raise NoSuchRef(
+                f"{self._git.url} has no `{ref}`; was it deleted or renamed?",
+                help=f"look there, and say what to follow in {self.project.source.name}",
+            ) from error
+
+    def lock(self, ref: str) -> Lock:
+        """What upstream is at a ref; nothing but trees is fetched."""
+        return self.lock_of(self.tip(ref), self.release_of(ref))
+
+    def lock_of(self, commit: str, release: str = "") -> Lock:
+        """What upstream is at a commit that is in the cache of the newest trees."""
+        (about,) = self.newest.commits([commit])
+        entries = self.newest.entries(commit)
+        self._no_links(entries)
+        files = {
+            path: entry.blob
+            for path, entry in sorted(entries.items())
+            if entry.is_file and self.project.wants(path)
+        }
+        return Lock(self.project.name, release, commit, about.date, None, files)
+
+    def locked(self, lock: Lock) -> Snapshot:
+        """The locked files; fetched where the cache doesn't have all of them."""
+        if self.blobs.missing(lock.files.values()):
+            if not git.is_id(lock.commit):
+                self._same_files(lock)
+            self.bring(lock)
+        return Snapshot(lock, self.blobs)
+
+    def bring(self, lock: Lock) -> None:
+        """Fetch the files of a lock that aren't here, all at once."""
+        self.bring_blobs(lock.files.values())
+
+    def bring_blobs(self, names: Iterable[str]) -> None:
+        missing = self.blobs.missing(dict.fromkeys(names))
+        if missing:
+            arrived = self.arriving(f"{len(missing)} files of {self.project.name}", 0)
+            for _, data in self.newest.files(missing):
+                self.blobs.put(data)
+                arrived(len(data))
+            arrived(0)
+
+    def _same_files(self, lock: Lock) -> None:
+        """A release that came from the index once: its tag holds the same files, or it isn't it."""
+        there = self.lock(self.tag_of(lock.release))
+        changed = [path for path, blob in lock.files.items() if there.files.get(path) != blob]
+        if changed:
+            raise IntegrityError(
+                f"`{changed[0]}` of {lock.project} {lock.release} is another file in upstream's "
+                "repository than the lock says",
+                help="find out why before anything is built from it",
+            )
+
+    def _no_links(self, entries: dict[str, Entry]) -> None:
+        """A target's Dockerfile is a file: what a link points at isn't followed."""
+        for tracked in self.project.dockerfiles.values():
+            for path in tracked.paths:
+                if path in entries and not entries[path].is_file:
+                    raise NotInRelease(
+                        f"`{path}` is a symbolic link or a submodule in {self._git.url}",
+                        help=f"give the file's own path in {self.project.source.name}",
+                    )
+
+
+def _final_releases(names: Iterable[str]) -> list[str]:
+    """Those that are final releases by PEP 440, oldest first."""
+    from packaging.version import InvalidVersion, Version
+
+    found = []
+    for name in names:
+        try:
+            version = Version(name)
+        except InvalidVersion:
+            continue
+        if not version.is_prerelease:
+            found.append((version, name))
+    return [name for _, name in sorted(found)]
