@@ -445,6 +445,11 @@ def test_a_sibling_without_a_repository_has_no_image_to_build_on(tmp_path: Path)
         two(tmp_path, base_head=head).rebase()
 
 
+def test_a_target_that_nobody_promotes_is_rebased_all_the_same(tmp_path: Path) -> None:
+    head = HEAD.replace("promote: {repository: quay.example/demo/app}\n", "")
+    assert make(tmp_path, head=head).rebase().is_proved
+
+
 def test_a_target_is_rebased_once_for_all_that_ask(tmp_path: Path) -> None:
     rebaser = two(tmp_path).rebaser()
     assert rebaser.rebase("base") is rebaser.rebase("base")

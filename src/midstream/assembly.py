@@ -16,13 +16,14 @@ from midstream.dockerfile.arguments import pairs
 from midstream.dockerfile.scan import parse
 from midstream.dockerfile.variables import PROXIES
 from midstream.edit import Edit, EditConflict
+from midstream.overlay.verbs import Insertion
 from midstream.source import Source, Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from midstream.dockerfile.model import Dockerfile
-    from midstream.overlay.verbs import Insertion
+    from midstream.overlay.verbs import Wanted
     from midstream.ubi.subject import Subject
 
 UNREACHABLE = "unreachable"
@@ -207,3 +208,27 @@ def _quoted(value: str, escape: str) -> str:
     if re.fullmatch(r"[^\s\"'\\$#`]*", value):
         return value
     return '"' + re.sub(rf'(["${re.escape(escape)}])', lambda found: escape + found[0], value) + '"'
+
+
+def header(dockerfile: Dockerfile, project: str, folder: str) -> Insertion:
+    """A line that says what the file is, behind the directives, which have to come first."""
+    line = len(dockerfile.directives) + 1
+    source = dockerfile.source
+    at = source.offset(line) if line <= source.line_count else 0
+    at = max(at, 1) if source.text.startswith("\ufeff") else at
+    ending = "\r\n" if "\r\n" in source.text[:500] else "\n"
+    said = (
+        f"# Made by midstream from {source.name} of {project}, by {folder}. "
+        f"Edit the overlay, not this file.{ending}"
+    )
+    return Insertion(at, said, "midstream", "what the file is")
+
+
+def yielding(edits: Iterable[Edit], wanted: Wanted) -> list[Edit]:
+    """Edits that touch nothing the overlay changes: its word stands above a rule's."""
+    owned = wanted.claimed
+    return [
+        edit
+        for edit in edits
+        if not any(edit.span.overlaps(span) or edit.span in span for span in owned)
+    ]

@@ -13,39 +13,35 @@ from msgspec.structs import replace
 from midstream import assembly, decisions, history, shipping, verification, watching
 from midstream.agreement import disagreements
 from midstream.assumptions import shelf as assumptions
-from midstream.assumptions.duplicate_user import users_at_end
-from midstream.assumptions.missing_tool import NOT_THERE, tools_at_end
 from midstream.building import BuildPlan, plan_build
 from midstream.checks.view import COMMUNITY, View
 from midstream.context_files import CONTEXT, name_of, place_files, text_of
 from midstream.conversions import shelf as conversions
-from midstream.diagnostic import Diagnostic, Place, Rule, Severity
 from midstream.dockerfile.graph import build_graph
 from midstream.dockerfile.scan import parse
-from midstream.dockerfile.shell import doubts_as_findings
-from midstream.edit import EditConflict
 from midstream.errors import Exit, MidstreamError, UsageError
 from midstream.ledger import Claim, Fate, write_ledger
 from midstream.overlay.facts import read_facts
-from midstream.overlay.fragments import OVERLAYS
 from midstream.overlay.load import load_overlay
 from midstream.overlay.model import Effect
 from midstream.overlay.select import no_stage, ship_stage
 from midstream.overlay.tables import Tables, load_tables
 from midstream.overlay.template import render
-from midstream.overlay.verbs import Insertion, Wanted, carry_out
-from midstream.source import Source, Span
+from midstream.overlay.verbs import Wanted, carry_out
+from midstream.overlaying import dropped_stages, needed_stages, together
+from midstream.siblings import as_sibling, image_of
+from midstream.source import Source
 from midstream.ubi.outcome import Outcome
 from midstream.ubi.subject import Sibling, Subject
-from midstream.ubi.survey import survey
 from midstream.waivers import waived
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from midstream.assembly import Assembled
     from midstream.decisions import Decisions, Question
+    from midstream.diagnostic import Diagnostic
     from midstream.dockerfile.graph import Graph
     from midstream.dockerfile.model import Dockerfile, Stage
     from midstream.edit import Edit
@@ -58,20 +54,6 @@ if TYPE_CHECKING:
     from midstream.shipping import Shipping
     from midstream.ubi.tables import Platform
     from midstream.watching import Watched
-
-CONFLICT = Rule(
-    "MS529",
-    "edits-in-conflict",
-    """\
-**What it says.** Two edits of an overlay change the same text, or one changes a stage that another
-makes superfluous.
-
-**Why it matters.** Which of the two is meant, only a person can say.
-
-**The way out.** Narrow the phrase of one, or make one edit of them.
-""",
-)
-RULES = (CONFLICT,)
 
 RENDERED = "rendered"
 
@@ -197,36 +179,38 @@ class _Rebase:
         ]  # fmt: skip
         wanted.found += decisions.expired(known, names_now)
         subject = replace(subject, claimed=wanted.claimed)
-        subject = self._as_edited(overlay, origin, subject, stage, wanted)
+        subject = needed_stages(overlay, subject, stage, wanted)
         wanted = self._with_files(overlay, origin, subject, wanted)
         edited |= watching.replaced_files(overlay, origin, wanted)
         mechanical = conversions.convert_all(subject)
         assumed = assumptions.convert_all(subject).beside(mechanical)
         outcome = Outcome.merged((mechanical, assumed))
-        converted = _yielding(outcome.edits, wanted)
+        converted = assembly.yielding(outcome.edits, wanted)
         defaults, lost = assembly.argument_defaults(
             subject, {each.name: (each.value, each.why) for each in shipped.arguments}
         )
         removed = assembly.without_unreachable(dockerfile, subject.live, wanted.claimed)
-        edits = [*removed, *wanted.edits, *converted, *_yielding(defaults, wanted)]
-        insertions = [*_header(overlay, origin, dockerfile), *wanted.insertions]
-        assembled = self._assembled(overlay, origin, edits, insertions)
+        edits = [*removed, *wanted.edits, *converted, *assembly.yielding(defaults, wanted)]
+        top = assembly.header(dockerfile, origin.project, overlay.folder)
+        insertions = [top, *wanted.insertions]
+        name = self._name(origin)
+        assembled = together(overlay, name, subject, edits, insertions)
         moved = assembly.renumbered(subject, assembled)
         if moved:
-            assembled = self._assembled(overlay, origin, [*edits, *moved], insertions)
+            assembled = together(overlay, name, subject, [*edits, *moved], insertions)
         proofs = self._verify(overlay, origin, subject, stage, assembled, shipped)
         answered_for = [
             *history.with_what_became(before, wanted.found, overlay.edits, subject),
             *outcome.diagnostics, *shipped.found,
             *disagreements(subject, origin, frozenset(shipped.values)),
-            *shipping.lost_arguments(overlay, lost), *_doubts(subject),
+            *shipping.lost_arguments(overlay, lost), *verification.doubts(subject),
         ]  # fmt: skip
         found = waived(
             overlay, subject, stage,
-            _without_echoes(dockerfile, answered_for, proofs.findings), origin.date,
+            verification.without_echoes(dockerfile, answered_for, proofs.findings), origin.date,
         )  # fmt: skip
         claims = _claims(wanted, defaults, dockerfile)
-        answered_for_stages = subject.live | _dropped_stages(dockerfile, wanted)
+        answered_for_stages = subject.live | dropped_stages(dockerfile, wanted)
         ledger = write_ledger(dockerfile, answered_for_stages, claims, [*converted, *moved], found)
         ship = proofs.view.ship if proofs.view else stage
         plan = plan_build(
@@ -237,7 +221,7 @@ class _Rebase:
         questions += history.identity_question(before, subject, origin.blob, known)
         return Rebased(
             overlay, origin, assembled, ledger, plan, lock, tuple(found), tuple(questions),
-            self._as_sibling(overlay, origin, proofs),
+            as_sibling(overlay, origin, proofs.view),
             history.changes(before, subject, ledger, questions),
             before.earlier.dockerfile if before else None,
             dict(self.files),
@@ -278,8 +262,9 @@ class _Rebase:
                 help=f"see them all: midstream rebase --target {target}",
                 diagnostics=[found for found in rebased.findings if found.is_error],
             )
-        self.siblings[rebased.sibling.image] = rebased.sibling
-        return rebased.sibling.image
+        image = image_of(rebased.overlay, rebased.origin)
+        self.siblings[image] = rebased.sibling
+        return image
 
     def _ship(
         self, overlay: Overlay, origin: Origin, dockerfile: Dockerfile, names: Mapping[str, Any]
@@ -345,32 +330,6 @@ class _Rebase:
             [*wanted.touches, *placed.touches],
             [*wanted.found, *placed.found],
         )
-
-    def _as_edited(
-        self, overlay: Overlay, origin: Origin, subject: Subject, stage: Stage, wanted: Wanted
-    ) -> Subject:
-        """The subject with the stages that are needed once the overlay's edits are made: without
-        those that only a dropped instruction needed, with those that a text of ours uses."""
-        if not _changes_needs(subject, wanted):
-            return subject
-        edited = self._assembled(overlay, origin, wanted.edits, wanted.insertions)
-        graph = build_graph(
-            parse(edited.source), subject.graph.scope.arguments, subject.graph.scope.inherited
-        )
-        new = assembly.stages_kept(edited, subject.dockerfile, graph.dockerfile)
-        if stage.index not in new:
-            return subject  # the shipped stage is gone, which is found later
-        needed = graph.closure(new[stage.index])
-        return replace(subject, live=frozenset(old for old, now in new.items() if now in needed))
-
-    def _assembled(
-        self, overlay: Overlay, origin: Origin, edits: list[Edit], insertions: list[Insertion]
-    ) -> Assembled:
-        try:
-            return assembly.assemble(self._name(origin), origin.dockerfile.text, edits, insertions)
-        except EditConflict as conflict:
-            conflict.diagnostics = tuple(_conflict_as_findings(overlay, conflict))
-            raise
 
     # --- verify ---
 
@@ -460,28 +419,6 @@ class _Rebase:
         )
         return lock, list(asked)
 
-    def _as_sibling(self, overlay: Overlay, origin: Origin, proofs: _Proofs) -> Sibling:
-        view = proofs.view
-        if view is None:
-            return Sibling(self.target, "", "dnf", {})
-        subject, index = view.subject, view.ship.index
-        root = survey(subject)[index]
-        own = {
-            each.name
-            for each in subject.platform.repositories.values()
-            for text in each.set_up.values()
-            if text and text in subject.dockerfile.source.text
-        }
-        return Sibling(
-            target=self.target,
-            image=_image(overlay, origin),
-            manager=root.manager or "dnf",
-            environment=dict(subject.graph.scope.environment(index)),
-            tools=tools_at_end(subject, index),
-            users=users_at_end(subject, index),
-            repositories=frozenset(own),
-        )
-
     def _name(self, origin: Origin) -> str:
         return f"{RENDERED}/{origin.project}/Dockerfile.{self.target}.ubi"
 
@@ -551,100 +488,6 @@ def _shipped_stage(overlay: Overlay, dockerfile: Dockerfile) -> Stage:
     return stage
 
 
-def _header(overlay: Overlay, origin: Origin, dockerfile: Dockerfile) -> list[Insertion]:
-    """A line that says what the file is, behind the directives, which have to come first."""
-    line = len(dockerfile.directives) + 1
-    source = origin.dockerfile
-    at = source.offset(line) if line <= source.line_count else 0
-    at = max(at, 1) if source.text.startswith("\ufeff") else at
-    ending = "\r\n" if "\r\n" in source.text[:500] else "\n"
-    said = (
-        f"# Made by midstream from {source.name} of {origin.project}, by {overlay.folder}. "
-        f"Edit the overlay, not this file.{ending}"
-    )
-    return [Insertion(at, said, "midstream", "what the file is")]
-
-
-def _yielding(edits: tuple[Edit, ...] | list[Edit], wanted: Wanted) -> list[Edit]:
-    """Edits that touch nothing the overlay changes: its word stands above a rule's."""
-    owned = wanted.claimed
-    return [
-        edit
-        for edit in edits
-        if not any(edit.span.overlaps(span) or edit.span in span for span in owned)
-    ]
-
-
-def _doubts(subject: Subject) -> list[Diagnostic]:
-    """What can't be read for certain in the shell of live instructions."""
-    footings = survey(subject)
-    found: list[Diagnostic] = []
-    for stage, instruction in subject.live_instructions():
-        if stage is None or footings[stage.index].manager is None:
-            continue
-        if not subject.is_claimed(instruction.span):
-            script = subject.script(instruction)
-            found += doubts_as_findings(subject.dockerfile, script, context=f"stage {stage.label}")
-    return found
-
-
-def _without_echoes(
-    dockerfile: Dockerfile, first: list[Diagnostic], second: list[Diagnostic]
-) -> list[Diagnostic]:
-    """Both lists, without what the second only says because of the first: Debian's words in an
-    instruction that could not be converted, and programs whose install could not."""
-    unconverted = [f for f in first if f.is_error and f.rule.code.startswith("MS20")]
-    if not unconverted:
-        return [*first, *second]
-    spans = [
-        each.span
-        for each in dockerfile.instructions
-        if any(f.source is dockerfile.source and f.span in each.span for f in unconverted)
-    ]
-    fresh = [
-        f
-        for f in second
-        if f.rule is not NOT_THERE
-        and not (f.source is dockerfile.source and any(f.span in span for span in spans))
-    ]
-    return [*first, *fresh]
-
-
-def _changes_needs(subject: Subject, wanted: Wanted) -> bool:
-    """Whether the overlay's edits may change which stages are needed."""
-    texts = [each.text for each in wanted.edits] + [each.text for each in wanted.insertions]
-    if any("from" in text.lower() for text in texts):
-        return True
-    needs = (arrow.span for arrow in subject.graph.arrows if arrow.target is not None)
-    return any(need.overlaps(span) for need in needs for span in wanted.claimed)
-
-
-def _dropped_stages(dockerfile: Dockerfile, wanted: Wanted) -> frozenset[int]:
-    """The stages that the overlay takes out itself: a decision, other than `unreachable`."""
-    spans = {Span(stage.lead, stage.span.end): stage.index for stage in dockerfile.stages}
-    return frozenset(spans[span] for span in wanted.claimed if span in spans)
-
-
-def _conflict_as_findings(overlay: Overlay, conflict: EditConflict) -> Iterator[Diagnostic]:
-    """Where the edits stand that want the same text."""
-    names = (conflict.first.rule, conflict.second.rule)
-    edits = [edit for edit in overlay.edits if edit.id in names]
-    for edit in edits[-1:]:
-        message = f"`{names[0]}` and `{names[1]}` both change the same text"
-        if assembly.UNREACHABLE in names:
-            message = f"`{edit.id}` changes a stage that nothing shipped needs with these edits"
-        other = edits[0].place if len(edits) > 1 else None
-        yield Diagnostic(
-            rule=CONFLICT,
-            severity=Severity.ERROR,
-            message=message,
-            source=edit.place.source,
-            span=edit.place.span,
-            help="narrow one of the two, or make one edit of them",
-            also=Place(other.source, other.span, "the other edit") if other else None,
-        )
-
-
 _FATES = {
     Effect.EDITED: Fate.EDITED,
     Effect.REPLACED: Fate.REPLACED,
@@ -661,14 +504,3 @@ def _claims(wanted: Wanted, defaults: list[Edit], dockerfile: Dockerfile) -> lis
         if edit.span in instruction.span
     ]
     return made + given
-
-
-def _image(overlay: Overlay, origin: Origin) -> str:
-    """The reference under which a target's image is found: its repository, with the release."""
-    if overlay.promote is None:
-        raise UsageError(
-            f"{OVERLAYS}/{overlay.target} doesn't say where its image goes",
-            help=f"add `promote: {{repository: …}}` to {overlay.source.name}",
-        )
-    tag = (origin.release or "latest").replace("+", "_")
-    return f"{overlay.promote.repository}:{tag}"

@@ -9,11 +9,13 @@ from msgspec.structs import replace
 
 from midstream.adapters import files, process
 from midstream.assumptions import shelf as assumptions
+from midstream.assumptions.missing_tool import NOT_THERE
 from midstream.checks import shelf as checks
 from midstream.conversions import shelf as conversions
 from midstream.diagnostic import Diagnostic, Rule, Severity
-from midstream.dockerfile.shell import plain_text
+from midstream.dockerfile.shell import doubts_as_findings, plain_text
 from midstream.source import Span
+from midstream.ubi.survey import survey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -179,3 +181,38 @@ def _upstream_end(assembled: Assembled, last: int) -> int:
 def _moved(found: Diagnostic, source: Source, span: Span, context: str) -> Diagnostic:
     said = ", ".join(part for part in (context, found.context) if part)
     return replace(found, source=source, span=span, context=said)
+
+
+def doubts(subject: Subject) -> list[Diagnostic]:
+    """What can't be read for certain in the shell of live instructions."""
+    footings = survey(subject)
+    found: list[Diagnostic] = []
+    for stage, instruction in subject.live_instructions():
+        if stage is None or footings[stage.index].manager is None:
+            continue
+        if not subject.is_claimed(instruction.span):
+            script = subject.script(instruction)
+            found += doubts_as_findings(subject.dockerfile, script, context=f"stage {stage.label}")
+    return found
+
+
+def without_echoes(
+    dockerfile: Dockerfile, first: list[Diagnostic], second: list[Diagnostic]
+) -> list[Diagnostic]:
+    """Both lists, without what the second only says because of the first: Debian's words in an
+    instruction that could not be converted, and programs whose install could not."""
+    unconverted = [f for f in first if f.is_error and f.rule.code.startswith("MS20")]
+    if not unconverted:
+        return [*first, *second]
+    spans = [
+        each.span
+        for each in dockerfile.instructions
+        if any(f.source is dockerfile.source and f.span in each.span for f in unconverted)
+    ]
+    fresh = [
+        f
+        for f in second
+        if f.rule is not NOT_THERE
+        and not (f.source is dockerfile.source and any(f.span in span for span in spans))
+    ]
+    return [*first, *fresh]
