@@ -104,6 +104,7 @@ class Machine:
             capture_output=True,
             text=True,
             check=False,
+            cwd=self.root / "tree",  # `build-args` names the file as it stands in the tree
             env={k: v for k, v in self.environment.items() if k != "REGISTRY_AUTH_FILE"},
         )
         assert done.returncode == 0, done.stderr
