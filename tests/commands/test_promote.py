@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
 
+from midstream.cli import main
 from midstream.errors import Exit
 from registries import faults, images
 from registries.debian import PASSWORD, DebianRegistry
@@ -46,6 +48,13 @@ UNIQUE = f"0.33.0-{NEW.digest[7:19]}"
 FLOATING = ("0.33", "latest")
 
 
+@dataclass(frozen=True)
+class Ran:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
 @dataclass
 class Tree:
     """An overlay tree, with `quay.io` at a registry on this machine."""
@@ -63,15 +72,13 @@ class Tree:
     def policy(self) -> Path:
         return self.root / "overlays" / "promotion.yaml"
 
-    def run(self, *words: str, before: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(*words, before=before),
-            capture_output=True,
-            text=True,
-            check=False,
-            env=self.environment,
-            timeout=60,
-        )
+    def run(self, *words: str, before: tuple[str, ...] = ()) -> Ran:
+        """In this process; `command` is for one that is to be ended from outside."""
+        runner = CliRunner(env=self.environment)
+        done = runner.invoke(main, self.command(*words, before=before)[3:])
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return Ran(int(done.exit_code), done.stdout, done.stderr)
 
     def command(self, *words: str, before: tuple[str, ...] = ()) -> list[str]:
         verb, *rest = words
