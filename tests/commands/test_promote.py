@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from registries.certificates import Authority
+    from registries.exchange import Answer, Request, Response
 
 pytestmark = pytest.mark.registry
 
@@ -231,21 +232,25 @@ def test_the_record_is_a_statement_and_is_attached_on_request(tree: Tree) -> Non
     assert tree.debian.site.tags("vllm/vllm-rocm") == tags
 
 
-def wait_for_the_first_tag(tree: Tree) -> None:
-    deadline = time.monotonic() + 15
-    while tree.holds(UNIQUE) is None:
-        assert time.monotonic() < deadline, "no tag was given"
-        time.sleep(0.02)
-    time.sleep(0.3)  # by now the second one is on its way
+def hang_at_the_second_tag(tree: Tree) -> threading.Event:
+    """The registry hangs where the release tag is put; the event says when it does."""
+    reached = threading.Event()
+
+    def hangs(request: Request, origin: Answer) -> Response:
+        reached.set()
+        return faults.stalls(20)(request, origin)
+
+    tree.proxy.fails(Fault("PUT", "/vllm-rocm/manifests/0.33.0$", hangs, 1))
+    return reached
 
 
 def test_a_run_that_was_killed_is_resumed(tree: Tree) -> None:
     tree.stage()
     tree.run("plan", "--out", tree.plan)
-    tree.proxy.fails(Fault("PUT", "/vllm-rocm/manifests/0.33.0$", faults.stalls(20), 1))
+    hangs = hang_at_the_second_tag(tree)
     command = tree.command("apply", tree.plan)
     with subprocess.Popen(command, env=tree.environment, stderr=subprocess.DEVNULL) as running:
-        wait_for_the_first_tag(tree)
+        assert hangs.wait(15)
         running.kill()
     [folder] = (tree.root / "state/midstream/runs").iterdir()
     early = tree.run("verify", folder.name)
@@ -266,7 +271,7 @@ def test_a_signal_ends_the_run_with_a_report_of_every_tag(
     tree: Tree, sent: signal.Signals, expected: Exit
 ) -> None:
     tree.stage()
-    tree.proxy.fails(Fault("PUT", "/vllm-rocm/manifests/0.33.0$", faults.stalls(20), 1))
+    hangs = hang_at_the_second_tag(tree)
     with subprocess.Popen(
         tree.command("apply", "--confirm"),
         env=tree.environment,
@@ -274,7 +279,7 @@ def test_a_signal_ends_the_run_with_a_report_of_every_tag(
         stderr=subprocess.PIPE,
         text=True,
     ) as running:
-        wait_for_the_first_tag(tree)
+        assert hangs.wait(15)
         running.send_signal(sent)
         output, said = running.communicate(timeout=15)
     assert running.returncode == expected, said
@@ -406,6 +411,65 @@ def test_json_is_one_object_on_stdout(tree: Tree) -> None:
     assert {each["holds"] for each in verified["tags"]} == {"same"}
     assert tree.json("doctor")["kind"] == "promotion-doctor"
     assert tree.json("snapshot", "quay.io/vllm/vllm-rocm")["tags"]["latest"] == NEW.digest
+
+
+def test_a_verification_says_what_is_gone_another_or_unreadable(tree: Tree) -> None:
+    signature, tag = images.cosign(NEW.digest)
+    tree.stage()
+    tree.debian.site.push("vllm/staging", signature, tag)
+    run = tree.json("apply", "--confirm")["run"]
+    record = tree.root / "state/midstream/runs" / run / "record.json"
+    tree.debian.site.delete("vllm/vllm-rocm", signature.digest)
+    lost = tree.run("verify", str(record))
+    assert lost.returncode == Exit.INTEGRITY
+    assert "lost        quay.io/vllm/vllm-rocm  sig isn't there" in lost.stdout
+    tree.push(OLD, "0.33.0")
+    moved = tree.run("verify", run)
+    assert moved.returncode == Exit.INTEGRITY
+    assert "moved       quay.io/vllm/vllm-rocm:0.33.0  release" in moved.stdout
+    tree.debian.site.delete("vllm/vllm-rocm", NEW.digest)
+    gone = tree.json("verify", run)
+    assert {each["holds"] for each in gone["tags"]} == {"gone", "moved"}
+    tree.where(quay_io={"address": "127.0.0.1:1", "plain": True})
+    unread = tree.run("verify", run)
+    assert unread.returncode == Exit.TRANSIENT
+    assert unread.stdout.count("unreadable") == 4
+
+
+def test_an_image_that_is_gone_can_not_come_back(tree: Tree) -> None:
+    tree.stage()
+    tree.push(OLD, *FLOATING)
+    run = tree.json("apply", "--confirm")["run"]
+    tree.debian.site.delete("vllm/vllm-rocm", OLD.digest)
+    back = tree.run("rollback", run)
+    assert back.returncode == Exit.OUTSIDE
+    assert "which the tags held before, is gone" in back.stderr
+    assert tree.holds("latest") == NEW.digest
+
+
+def test_a_source_that_an_earlier_run_saw_is_gone_and_not_unknown(tree: Tree) -> None:
+    tree.stage()
+    assert tree.run("apply", "--confirm").returncode == Exit.OK
+    tree.debian.site.delete("vllm/staging", NEW.digest)
+    done = tree.run("plan")
+    assert done.returncode == Exit.OUTSIDE
+    assert f"was there as `{NEW.digest}`, and is gone" in done.stderr
+
+
+def test_groups_and_names_choose_what_is_planned(tree: Tree) -> None:
+    tpu = POLICY.partition("images:\n")[2].replace("rocm", "tpu")
+    tree.policy.write_text(f"{POLICY}{tpu}groups: {{release: [rocm], more: [tpu]}}\n")
+    tree.stage()
+    assert tree.run("plan").returncode == Exit.USAGE
+    assert tree.run("plan", "--group", "release").returncode == Exit.OK
+    assert tree.run("plan", "--only", "rocm").returncode == Exit.OK
+    wrong = tree.run("plan", "--group", "release", "--only", "tpu")
+    assert "`tpu` isn't in the group `release`" in wrong.stderr
+    assert "known: release, more" in tree.run("plan", "--group", "other").stderr
+    pinned = tree.run("plan", "--only", "rocm", "--digest", NEW.digest)
+    assert (
+        f"rocm  quay.io/vllm/staging -> quay.io/vllm/vllm-rocm  @{NEW.digest[:19]}" in pinned.stdout
+    )
 
 
 def test_a_snapshot_and_what_changed_since(tree: Tree) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from midstream.promotion.plan import Plan
     from registries.debian import DebianRegistry
     from registries.double import Double
+    from registries.exchange import Answer, Request, Response
 
 
 @pytest.fixture
@@ -299,12 +300,16 @@ def test_a_kill_at_any_step_of_three_tags_ends_the_same_without_a_second_copy(
 
 def test_an_interrupt_ends_skopeo_and_the_report_tells_of_every_tag(scene: Scene) -> None:
     plan = scene.plan()
-    scene.target.fails(Fault("PUT", f"/vllm-rocm/manifests/{RELEASE}$", faults.stalls(8)))
+    reached = threading.Event()
+
+    def hangs(request: Request, origin: Answer) -> Response:
+        reached.set()
+        return faults.stalls(8)(request, origin)
+
+    scene.target.fails(Fault("PUT", f"/vllm-rocm/manifests/{RELEASE}$", hangs))
 
     def interrupt() -> None:
-        deadline = time.monotonic() + 15
-        while time.monotonic() < deadline and scene.holds("tpu")[RELEASE] is None:
-            time.sleep(0.02)
+        reached.wait(15)
         signal.pthread_kill(main, signal.SIGINT)
 
     main = threading.get_ident()

@@ -231,6 +231,29 @@ class TestSources:
         assert isinstance(self.failure(made), IntegrityError)
         assert made.exit_code == Exit.INTEGRITY
 
+    def test_a_registry_that_lists_no_tags_leaves_it_at_what_is_known(
+        self, world: World, double: Double
+    ) -> None:
+        double.load("ci/rocm", images.image(), "other")
+        double.fails(Fault("GET", "/tags/list", faults.answers(403, "DENIED", "no")))
+        assert "nothing says that there ever was" in str(self.failure(world.plan()))
+
+    def test_without_a_tag_or_a_digest_nobody_knows_which_image(
+        self, world: World, double: Double
+    ) -> None:
+        double.load("ci/rocm", images.image(), COMMIT)
+        world.policy = POLICY.replace(', tag: "{commit}"', "")
+        error = self.failure(world.plan())
+        assert isinstance(error, UsageError)
+        assert "`--digest rocm=sha256:…`" not in str(error)
+
+    def test_settings_that_are_no_json_are_no_image(self, world: World, double: Double) -> None:
+        image = images.image()
+        double.load("ci/rocm", image, COMMIT)
+        config = image.content["config"]["digest"]
+        double.repositories["ci/rocm"].blobs[config] = b"[]"
+        assert isinstance(self.failure(world.plan()), IntegrityError)
+
     def test_a_registry_that_is_busy_is_asked_again(self, world: World, double: Double) -> None:
         double.load("ci/rocm", images.image(), COMMIT)
         double.fails(Fault("GET", "/manifests/", faults.slow_down(0), times=2))
@@ -349,6 +372,17 @@ class TestGates:
         timeless = images.image(created="1970-01-01T00:00:00Z")
         unit = self.plan(world, double, timeless, wants)
         assert (codes(unit), unit.created) == ([], "")
+
+    def test_ports_that_only_root_may_open(self, world: World, double: Double) -> None:
+        image = images.image()
+        config = json.loads(image.blobs[image.content["config"]["digest"]])
+        config["config"]["ExposedPorts"] = {"80/tcp": {}, "8000/tcp": {}}
+        changed = images.of_config(image, config)
+        unit = self.plan(world, double, changed, "    profile: community\n")
+        assert codes(unit) == []
+        assert [each.message for each in unit.findings] == [
+            "it exposes port 80, which only root may open"
+        ]
 
     def test_what_can_never_be_right_can_not_be_allowed(self, world: World) -> None:
         with pytest.raises(UsageError, match="`MS413` can't be allowed"):

@@ -110,6 +110,14 @@ def image(
     return Artifact(kind, _json(manifest), {digest_of(each): each for each in [config, *data]})
 
 
+def of_config(whole: Artifact, config: Mapping[str, Any]) -> Artifact:
+    """The same layers with other settings."""
+    content, data = whole.content, _json(config)
+    blobs = {**whole.blobs, digest_of(data): data}
+    content["config"] = _blob(content["config"]["mediaType"], data)
+    return Artifact(whole.media_type, _json(content), blobs)
+
+
 def index(
     children: Mapping[str, Artifact], *, docker: bool = False, attested: bool = False
 ) -> Artifact:
