@@ -210,15 +210,18 @@ def _quoted(value: str, escape: str) -> str:
     return '"' + re.sub(rf'(["${re.escape(escape)}])', lambda found: escape + found[0], value) + '"'
 
 
-def header(dockerfile: Dockerfile, project: str, folder: str) -> Insertion:
-    """A line that says what the file is, behind the directives, which have to come first."""
+def header(
+    dockerfile: Dockerfile, project: str, folder: str, upstream: str | None = None
+) -> Insertion:
+    """A line that says what the file is, behind the directives, which have to come first.
+    `upstream` is the path of upstream's Dockerfile, where this text isn't made from it."""
     line = len(dockerfile.directives) + 1
     source = dockerfile.source
     at = source.offset(line) if line <= source.line_count else 0
     at = max(at, 1) if source.text.startswith("\ufeff") else at
     ending = "\r\n" if "\r\n" in source.text[:500] else "\n"
     said = (
-        f"# Made by midstream from {source.name} of {project}, by {folder}. "
+        f"# Made by midstream from {upstream or source.name} of {project}, by {folder}. "
         f"Edit the overlay, not this file.{ending}"
     )
     return Insertion(at, said, "midstream", "what the file is")

@@ -107,7 +107,7 @@ class Claim(Struct, frozen=True):
     why: str
 
 
-_STRONGEST = (Fate.DROPPED, Fate.REPLACED, Fate.EDITED)
+_STRONGEST = (Fate.DROPPED, Fate.REPLACED, Fate.FACT, Fate.EDITED)
 
 
 def write_ledger(

@@ -48,6 +48,11 @@ class Origin(Struct, frozen=True, dict=True):
     def find(self, path: str) -> Source | None:
         return self.file(path) if self.snapshot and path in self.snapshot else None
 
+    def requirements(self) -> list[str]:
+        """The requirements files that are watched."""
+        names = self.snapshot.lock.files if self.snapshot else ()
+        return sorted(name for name in names if name.startswith("requirements"))
+
     def scripts(self) -> Mapping[str, Source]:
         """The shell scripts that are watched, which RUNs may call."""
         if self.snapshot is None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from midstream import assembly, decisions, history, shipping, verification, watching
+from midstream import assembly, decisions, history, shipping, templating, verification, watching
 from midstream.agreement import disagreements
 from midstream.assumptions import shelf as assumptions
 from midstream.building import BuildPlan, plan_build
@@ -31,6 +31,7 @@ from midstream.overlay.verbs import Wanted, carry_out
 from midstream.overlaying import dropped_stages, needed_stages, together
 from midstream.siblings import as_sibling, image_of
 from midstream.source import Source
+from midstream.templating import Readings
 from midstream.ubi.outcome import Outcome
 from midstream.ubi.subject import Sibling, Subject
 from midstream.waivers import waived
@@ -157,15 +158,18 @@ class _Rebase:
     target: str
     siblings: dict[str, Sibling] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
+    readings: Readings = field(init=False)
 
     def run(self) -> Rebased:
         origin = self.shared.origin_of(self.target)
         overlay = load_overlay(self.shared.folder, self.target, origin.release)
         dockerfile = _readable(origin)
+        self.readings = Readings(origin, dockerfile)
         names = self._names(overlay, origin, dockerfile)
         self.files = {path: text_of(file, names) for path, file in overlay.files.items()}
         shipped = self._ship(overlay, origin, dockerfile, names)
         subject, stage = self._subject(overlay, origin, dockerfile, shipped)
+        self.readings.graph = subject.graph
         known = self.shared.known_decisions(overlay)
         before = self._before(known, origin, subject, stage)
         wanted = self._overlay_edits(overlay, origin, subject, stage, names)
@@ -179,7 +183,8 @@ class _Rebase:
         ]  # fmt: skip
         wanted.found += decisions.expired(known, names_now)
         subject = replace(subject, claimed=wanted.claimed)
-        subject = needed_stages(overlay, subject, stage, wanted)
+        if overlay.template is None:
+            subject = needed_stages(overlay, subject, stage, wanted)
         wanted = self._with_files(overlay, origin, subject, wanted)
         edited |= watching.replaced_files(overlay, origin, wanted)
         mechanical = conversions.convert_all(subject)
@@ -190,7 +195,10 @@ class _Rebase:
             subject, {each.name: (each.value, each.why) for each in shipped.arguments}
         )
         removed = assembly.without_unreachable(dockerfile, subject.live, wanted.claimed)
-        edits = [*removed, *wanted.edits, *converted, *assembly.yielding(defaults, wanted)]
+        changed = wanted.edits
+        if overlay.template is not None:
+            changed = templating.changes_of_text(wanted, dockerfile)
+        edits = [*removed, *changed, *converted, *assembly.yielding(defaults, wanted)]
         top = assembly.header(dockerfile, origin.project, overlay.folder)
         insertions = [top, *wanted.insertions]
         name = self._name(origin)
@@ -198,18 +206,31 @@ class _Rebase:
         moved = assembly.renumbered(subject, assembled)
         if moved:
             assembled = together(overlay, name, subject, [*edits, *moved], insertions)
+        if overlay.template is not None:
+            self.readings.texts = templating.placeable(subject, assembled)
+            assembled = templating.rendered(overlay, origin, name, names)
         proofs = self._verify(overlay, origin, subject, stage, assembled, shipped)
+        said = [*outcome.diagnostics, *verification.doubts(subject)]
+        claims = _claims(wanted, defaults, dockerfile)
+        if overlay.template is not None:
+            placed = templating.spans_placed(self.readings)
+            converted = templating.within(placed, converted)
+            said = templating.within(placed, said)
+            claims = _claims(wanted, templating.within(placed, defaults), dockerfile)
+            claims += templating.claims(self.readings, overlay)
+            said += templating.unanswered(self.readings, subject, overlay, claims)
+            said += templating.torn(self.readings, overlay, proofs.graph.dockerfile)
+            lost = tuple(name for name in shipped.values if name not in proofs.arguments)
         answered_for = [
             *history.with_what_became(before, wanted.found, overlay.edits, subject),
-            *outcome.diagnostics, *shipped.found,
+            *said, *shipped.found,
             *disagreements(subject, origin, frozenset(shipped.values)),
-            *shipping.lost_arguments(overlay, lost), *verification.doubts(subject),
+            *shipping.lost_arguments(overlay, lost),
         ]  # fmt: skip
         found = waived(
             overlay, subject, stage,
             verification.without_echoes(dockerfile, answered_for, proofs.findings), origin.date,
         )  # fmt: skip
-        claims = _claims(wanted, defaults, dockerfile)
         answered_for_stages = subject.live | dropped_stages(dockerfile, wanted)
         ledger = write_ledger(dockerfile, answered_for_stages, claims, [*converted, *moved], found)
         ship = proofs.view.ship if proofs.view else stage
@@ -245,7 +266,7 @@ class _Rebase:
             "platform": overlay.platform.text,
             "release": origin.release or "unreleased",
             "python": overlay.python,
-            "upstream": _Upstream(origin, dockerfile),
+            "upstream": templating.Upstream(self.readings),
             "facts": read_facts(overlay.facts, dockerfile, origin.file),
             "sibling": self._sibling,
             "set_up": partial(_set_up, self.shared.tables(overlay.platform.text).platform),
@@ -345,12 +366,15 @@ class _Rebase:
         result = parse(assembled.source)
         inherited = subject.graph.scope.inherited
         graph = build_graph(result, shipped.seen, inherited, frozenset((CONTEXT,)))
-        new = assembly.stages_kept(assembled, subject.dockerfile, result)
         found = list(result.diagnostics)
-        if stage.index not in new:
+        if overlay.template is not None:
+            ship = templating.shipped(result, stage.label)
+        else:
+            new = assembly.stages_kept(assembled, subject.dockerfile, result)
+            ship = result.stages[new[stage.index]] if stage.index in new else None
+        if ship is None:
             place = overlay.ship.stage.place
             return _Proofs([*found, no_stage(subject, overlay.ship.stage.text, place)], graph, None)
-        ship = result.stages[new[stage.index]]
         proved = replace(
             subject, dockerfile=result, graph=graph, live=graph.closure(ship.index), claimed=(),
             _scripts={},
@@ -440,30 +464,10 @@ class _Proofs:
     graph: Graph
     view: View | None
 
-
-class _Upstream(Struct, frozen=True, dict=True):
-    """What templates see as `upstream`: values of the release, read and never typed twice."""
-
-    _origin: Origin
-    _dockerfile: Dockerfile
-
     @property
-    def release(self) -> str:
-        return self._origin.release or ""
-
-    @property
-    def commit(self) -> str:
-        return self._origin.commit
-
-    def arg(self, name: str) -> str:
-        """The default of an ARG. Raises `UsageError` where there is none."""
-        from midstream.overlay.facts import argument_values
-
-        found = set(argument_values(self._dockerfile, name))
-        if len(found) != 1:
-            said = "several defaults" if found else "no default"
-            raise UsageError(f"`{name}` has {said} in {self._dockerfile.source.name}")
-        return found.pop()
+    def arguments(self) -> frozenset[str]:
+        """The names that the result's ARGs declare."""
+        return templating.argument_names(self.graph.dockerfile)
 
 
 def _readable(origin: Origin) -> Dockerfile:

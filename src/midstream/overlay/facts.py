@@ -87,7 +87,7 @@ def argument_values(dockerfile: Dockerfile, name: str) -> list[str]:
 _NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*===?\s*([^\s;#,]+)")
 
 
-def _pins(text: str, name: str) -> list[str]:
+def pinned(text: str, name: str) -> list[str]:
     """`name==version` of a requirements file; names compare as PEP 503 says."""
     wanted = _normal(name)
     matches = (_NAME.match(line) for line in text.splitlines())
@@ -125,7 +125,7 @@ def _matched(text: str, pattern: str) -> list[str]:
 
 
 _READERS: dict[FactKind, Callable[[str, str], list[str]]] = {
-    FactKind.PIN: _pins,
+    FactKind.PIN: pinned,
     FactKind.JSON: _pointed,
     FactKind.REGEX: _matched,
 }
