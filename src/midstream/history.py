@@ -61,7 +61,9 @@ def past(earlier: Earlier, subject: Subject, stage: Stage) -> Past:
     graph = build_graph(old, subject.graph.scope.arguments, subject.graph.scope.inherited)
     ship = ship_stage(old.stages, stage.label)
     live = graph.closure(ship.index) if ship else frozenset()
-    then = replace(subject, dockerfile=old, graph=graph, live=live, claimed=(), _scripts={})
+    then = replace(
+        subject, dockerfile=old, graph=graph, live=live, claimed=(), footings={}, _scripts={}
+    )
     return Past(then, ship, earlier)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -10,7 +11,7 @@ from midstream.errors import UsageError
 from midstream.upstream.config import is_dockerfile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator
 
     from midstream.source import Source
     from midstream.upstream.config import Project
@@ -54,10 +55,28 @@ class Origin(Struct, frozen=True, dict=True):
         return sorted(name for name in names if name.startswith("requirements"))
 
     def scripts(self) -> Mapping[str, Source]:
-        """The shell scripts that are watched, which RUNs may call."""
-        if self.snapshot is None:
-            return {}
-        return {p: self.file(p) for p in self.snapshot.lock.files if p.endswith(".sh")}
+        """The shell scripts that are watched, which RUNs may call. Each is read when it is asked
+        for: most never are."""
+        return _Scripts(self.snapshot) if self.snapshot is not None else {}
+
+
+class _Scripts(Mapping[str, "Source"]):
+    """The `*.sh` of a release, by path."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._paths = [path for path in snapshot.lock.files if path.endswith(".sh")]
+
+    def __getitem__(self, path: str) -> Source:
+        if path not in self._paths:
+            raise KeyError(path)
+        return self._snapshot.source(path)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
 
 
 class Earlier(Struct, frozen=True):

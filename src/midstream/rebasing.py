@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import ChainMap
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -318,12 +319,10 @@ class _Rebase:
             context=self._context(origin),
         ), stage
 
-    def _context(self, origin: Origin) -> dict[str, Source]:
+    def _context(self, origin: Origin) -> Mapping[str, Source]:
         """The scripts of the build context, with ours in the place of upstream's."""
-        found = dict(origin.scripts())
-        for path, text in self.files.items():
-            found[path] = Source(path, text)
-        return found
+        ours = {path: Source(path, text) for path, text in self.files.items()}
+        return ChainMap(ours, origin.scripts())  # type: ignore[arg-type] # nobody writes to it
 
     # --- edit ---
 
@@ -377,7 +376,7 @@ class _Rebase:
             return _Proofs([*found, no_stage(subject, overlay.ship.stage.text, place)], graph, None)
         proved = replace(
             subject, dockerfile=result, graph=graph, live=graph.closure(ship.index), claimed=(),
-            _scripts={},
+            footings={}, _scripts={},
         )  # fmt: skip
         declared = frozenset(
             name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from midstream.adapters import files
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from midstream.cli import Workspace
     from midstream.decisions import Decisions
+    from midstream.upstream.config import Project
     from midstream.upstream.lock import Lock
     from midstream.upstream.snapshot import Snapshot
     from midstream.upstream.sources import Sources
@@ -64,13 +66,18 @@ class Origins:
         """From now on, these texts for the targets of its project."""
         self._snapshots[snapshot.lock.project] = snapshot
 
+    @cached_property
+    def projects(self) -> dict[str, Project]:
+        """What `upstream/*.yaml` say, by name."""
+        return {each.name: each for each in at.projects(self.workspace)}
+
     def __call__(self, target: str) -> Origin:
         project = self._project(target)
         if self.dockerfile is not None and self.dockerfile[0] == target:
             path = self.dockerfile[1]
             data = files.read(path)
             return self._on_disk(project, Source.from_bytes(path.name, data))
-        return origin_of(at.project(self.workspace, project), self.snapshot(project), target)
+        return origin_of(self.projects[project], self.snapshot(project), target)
 
     def _on_disk(self, project: str, source: Source) -> Origin:
         """A text in upstream's place, with the locked release around it if there is one."""
@@ -84,7 +91,7 @@ class Origins:
 
     def snapshot(self, name: str) -> Snapshot:
         if name not in self._snapshots:
-            project = at.project(self.workspace, name)
+            project = self.projects[name]
             tracker = at.tracker(project)
             if self.ref is not None:
                 self._snapshots[name] = tracker.at(self.ref)
@@ -95,15 +102,15 @@ class Origins:
         return self._snapshots[name]
 
     def _project(self, target: str) -> str:
-        found = [p.name for p in at.projects(self.workspace) if target in p.dockerfiles]
+        found = [p.name for p in self.projects.values() if target in p.dockerfiles]
         if not found:
-            known = [t for p in at.projects(self.workspace) for t in p.dockerfiles]
+            known = [t for p in self.projects.values() for t in p.dockerfiles]
             raise UsageError(f"no target `{target}`", help=f"known: {', '.join(known)}")
         return found[0]
 
     def has(self, target: str) -> bool:
         """Whether the release has a Dockerfile for a target."""
-        project = at.project(self.workspace, self._project(target))
+        project = self.projects[self._project(target)]
         return project.path_of(target, self.snapshot(project.name).lock.files) is not None
 
     def earlier(self, lock: Decisions) -> Earlier | None:
@@ -115,7 +122,7 @@ class Origins:
         if not name:
             return None
         try:
-            return _earlier(at.tracker(at.project(self.workspace, name)), lock)
+            return _earlier(at.tracker(self.projects[name]), lock)
         except MidstreamError:
             return None
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from midstream.dockerfile.model import Dockerfile, Instruction, Stage
     from midstream.dockerfile.shell import Script
     from midstream.source import Source, Span
+    from midstream.ubi.survey import Footing
     from midstream.ubi.tables import ImageTable, PackageTable, Platform
 
 
@@ -58,6 +59,7 @@ class Subject(Struct, frozen=True, dict=True):
     repositories: tuple[str, ...] = ()
     siblings: Mapping[str, Sibling] = field(default_factory=dict)
     context: Mapping[str, Source] = field(default_factory=dict)
+    footings: dict[int, Footing] = field(default_factory=dict)  # as far as `survey` was asked
     _scripts: dict[int, Script] = field(default_factory=dict)
 
     @cached_property

@@ -31,10 +31,11 @@ NOTHING = Footing(None, None, frozenset())
 
 def survey(subject: Subject) -> Mapping[int, Footing]:
     """The footing of every live stage, by the stage's index."""
-    return {
-        stage.index: footing(subject, subject.graph.root(stage.index))
-        for stage in subject.live_stages
-    }
+    known = subject.footings
+    for stage in subject.live_stages:
+        if stage.index not in known:
+            known[stage.index] = footing(subject, subject.graph.root(stage.index))
+    return known
 
 
 def footing(subject: Subject, root: Arrow) -> Footing:

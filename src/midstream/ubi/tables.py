@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
@@ -54,6 +54,13 @@ class Base(Struct, frozen=True):
     tools: frozenset[str]
     python: str | None
 
+    def is_for(self, image: str, bare: str) -> bool:
+        """Whether a reference, or what it is without tag and digest, is one of the family."""
+        return any(
+            glob(each).fullmatch(bare) or (":" in each and glob(each).fullmatch(image))
+            for each in self.images
+        )
+
 
 class Repository(Struct, frozen=True):
     """A package repository. `set_up` maps dnf and microdnf to the command that enables it.
@@ -96,16 +103,15 @@ class Platform(Struct, frozen=True):
     repositories: Mapping[str, Repository]
     tool_packages: Mapping[str, str]  # the RPM that brings a program
     pythons: tuple[str, ...] = ()  # the versions that have RPMs; none where nobody has looked
+    _known: dict[str, Base | None] = field(default_factory=dict)  # by the image that was asked for
 
     def base_for(self, image: str) -> Base | None:
         """The family an image reference belongs to, tag and digest aside."""
-        bare = without_tag(image)
-        for base in self.bases:
-            if any(glob(pattern).fullmatch(bare) for pattern in base.images):
-                return base
-            if any(":" in p and glob(p).fullmatch(image) for p in base.images):
-                return base
-        return None
+        if image not in self._known:
+            bare = without_tag(image)
+            found = (base for base in self.bases if base.is_for(image, bare))
+            self._known[image] = next(found, None)
+        return self._known[image]
 
     def supplier(self, wanted: str, enabled: tuple[str, ...]) -> Repository | None:
         """The first of the enabled repositories that carries what `wanted` names."""
@@ -210,6 +216,7 @@ def without_tag(image: str) -> str:
     return f"{folder}{slash}{name.partition(':')[0]}"
 
 
+@lru_cache(maxsize=1024)
 def glob(pattern: str) -> re.Pattern[str]:
     """A glob as a regular expression: `*` stands for anything, a slash included."""
     return re.compile(".*".join(re.escape(part) for part in pattern.split("*")), re.DOTALL)
