@@ -133,3 +133,9 @@ def test_an_argument_whose_default_says_the_same_needs_no_answer(
         text,
     )
     assert [found.rule.code for found in rebased.findings] == codes
+
+
+@pytest.mark.parametrize("text", ["a: [", "steps: []\n", "steps: [{command: make}]\n"])
+def test_a_pipeline_in_which_no_build_can_be_read_is_said(tmp_path: Path, text: str) -> None:
+    rebased = make(tmp_path, upstream={".buildkite/release-pipeline.yaml": text}).rebase()
+    assert [code for code, *_ in places(rebased.findings)] == ["MS245"]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from midstream.dockerfile.model import Dockerfile, Stage
     from midstream.origin import Origin
     from midstream.overlay.model import Overlay, Ship
-    from midstream.upstream.release_arguments import ReleaseArgument
+    from midstream.upstream.release_arguments import ReleaseArgument, ReleaseBuild
 
 LOST_ARGUMENT = Rule(
     "MS240",
@@ -63,6 +63,19 @@ and the overlay doesn't give the argument.
 **The way out.** As for MS241: give it, or set it aside.
 """,
 )
+NO_BUILDS = Rule(
+    "MS245",
+    "no-release-builds",
+    """\
+**What it says.** Upstream's release pipeline is there, and no `docker build` can be read in it.
+
+**Why it matters.** The arguments that upstream releases with are compared with ours. Without them a
+new one would be missed.
+
+**The way out.** Look how upstream builds its releases now; until midstream reads that, compare by
+hand.
+""",
+)
 NOTHING_SET_ASIDE = Rule(
     "MS243",
     "nothing-to-set-aside",
@@ -73,7 +86,7 @@ build doesn't pass any more.
 **The way out.** Take the entry out.
 """,
 )
-RULES = (LOST_ARGUMENT, RELEASE_ARGUMENT, OTHER_VALUE, NOTHING_SET_ASIDE)
+RULES = (LOST_ARGUMENT, RELEASE_ARGUMENT, OTHER_VALUE, NO_BUILDS, NOTHING_SET_ASIDE)
 
 
 class Argument(Struct, frozen=True):
@@ -157,6 +170,16 @@ def compare(
     used: set[str] = set()
     defaults = _defaults(dockerfile)
     pipeline = origin.find(PIPELINE)
+    if pipeline is not None and not _builds(origin):
+        yield Diagnostic(
+            rule=NO_BUILDS,
+            severity=Severity.WARNING,
+            message="no `docker build` can be read in upstream's release pipeline",
+            source=pipeline,
+            span=span_of_line(pipeline, 1),
+            help="look how upstream builds its releases now, and compare the arguments by hand",
+            context=origin.label,
+        )
     for name, values in upstream.items():
         matching = [each for each in aside if glob(each).fullmatch(name)]
         used.update(matching)
@@ -188,6 +211,10 @@ def compare(
                 span=entry.place.span,
                 help="take the entry out",
             )
+
+
+def _builds(origin: Origin) -> tuple[ReleaseBuild, ...]:
+    return origin.snapshot.release_builds if origin.snapshot is not None else ()
 
 
 def _defaults(dockerfile: Dockerfile) -> dict[str, str]:
