@@ -194,8 +194,9 @@ class Skopeo:
         """A private home, made when it is first needed."""
         with self._lock:
             if self._home is None:
-                home = Path(os.environ.get("TMPDIR") or "/tmp")  # noqa: S108 - made below, by us
-                home /= f"midstream-skopeo-{os.urandom(8).hex()}"
+                above = Path(os.environ.get("TMPDIR") or files.cache_root())
+                above.mkdir(parents=True, exist_ok=True)
+                home = above / f"skopeo-{os.urandom(8).hex()}"
                 home.mkdir(mode=0o700)  # fails where somebody was before us
                 self._home = home
                 for name in ("tmp", "registries.d", "logins"):
