@@ -235,6 +235,16 @@ def test_another_release_comes_from_the_cache_and_writes_no_lock(tmp_path: Path)
     assert plan["upstream"]["release"] == "2.5"
 
 
+def test_a_check_of_another_release_does_not_look_at_the_lock(tmp_path: Path) -> None:
+    demo = make(tmp_path)
+    remembered = demo.snapshot.lock.as_bytes().replace(b'"2.1"', b'"2.5"')
+    demo.run("rebase", "--target", "app")
+    tracker_memory(demo, "2.5", remembered)
+    ran = demo.run("rebase", "--target", "app", "--release", "2.5", "--check")
+    stale = [line for line in ran.stderr.splitlines() if line.startswith("would change")]
+    assert stale == [f"would change: {demo.path(RESULT)}.build.json"]
+
+
 def tracker_memory(demo: Demo, version: str, lock: bytes) -> None:
     """The cache remembers a release, as `midstream track` would have it."""
     from midstream.adapters.index import PackageIndex
@@ -352,6 +362,17 @@ def test_a_rebase_never_changes_a_fingerprint_that_is_there(tmp_path: Path) -> N
     assert demo.run("rebase", "--target", "app").exit_code == 0
     assert demo.json(LOCK)["edits"]["x"] == old
     assert sorted(demo.json(LOCK)["edits"]) == ["x", "y"]
+
+
+def test_a_standing_drop_asks_nothing_and_keeps_the_fingerprint_of_its_decision(
+    tmp_path: Path,
+) -> None:
+    edit = "edits:\n  - {id: x, at: final / COPY, drop: true, why: none}\n"
+    changed = DOCKERFILE.replace("/opt/app /opt/app", "/opt/app /srv/app")
+    demo, _ = moved(tmp_path, changed, edit)
+    old = demo.json(LOCK)["edits"]
+    assert demo.run("rebase", "--target", "app").exit_code == 0
+    assert demo.json(LOCK)["edits"] == old
 
 
 def test_a_script_that_a_replaced_run_calls_is_a_part_of_what_was_decided(tmp_path: Path) -> None:

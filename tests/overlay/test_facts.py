@@ -64,7 +64,7 @@ def test_a_value_is_read_from_upstream(fact: str, value: str) -> None:
         ("from: v.json, json: /a/b~1c/3", "isn't there in `v.json`"),
         ("from: v.json, json: /a/b~1c/5", "isn't there in `v.json`"),
         ("from: v.json, json: /a/b~1c/9", "isn't there in `v.json`"),
-        ("from: v.json, json: /a/b~1c/-1", "isn't there in `v.json`"),
+        ("from: v.json, json: /a/b~1c/-2", "isn't there in `v.json`"),
         ("from: v.json, json: /no", "isn't there in `v.json`"),
         ("from: deep.json, json: /0", "isn't there in `deep.json`"),
         ("from: req.txt, json: /0", "isn't there in `req.txt`"),

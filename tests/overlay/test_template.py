@@ -98,6 +98,8 @@ def test_a_value_without_a_text_of_its_own_is_refused(value: object) -> None:
         "{% macro m(n) %}{% if n %}{{ m(n-1) }}{{ m(n-1) }}{% endif %}{% endmacro %}{{ m(60) }}",
         "{% for x in range(9) recursive %}{% if loop.depth < 9 %}{{ loop(range(9)) }}{% endif %}"
         "{% endfor %}",
+        "{% for x in range(99) recursive %}{% if loop.depth < 2 %}{{ loop(range(900)) }}{% endif %}"
+        "{% endfor %}",
         "{{ 'x' * 999999999999 }}",
         "{{ 9 ** 9 ** 9 }}",
         "{{ '%099999999999d' % 1 }}",
