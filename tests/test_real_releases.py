@@ -33,6 +33,19 @@ DEBIAN = re.compile(
 )
 
 
+def rebase(cache: Path, out: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Both targets, with a warm cache and no way to the network."""
+    words = [word for target in TARGETS for word in ("--target", target)]
+    nowhere = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
+    return subprocess.run(
+        [sys.executable, "-m", "midstream", "--root", str(ROOT), "rebase", *words, "--out",
+         str(out)],
+        env={"PATH": os.environ["PATH"], "HOME": str(out.parent), "PYTHONPATH": str(SOURCES),
+             "XDG_CACHE_HOME": str(cache), **nowhere, **settings},
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Out:
     """What one rebase of all targets wrote, and upstream's files beside it."""
@@ -54,21 +67,13 @@ class Out:
 
 @pytest.fixture(scope="module")
 def out(releases: Releases, tmp_path_factory: pytest.TempPathFactory) -> Out:
-    """The locked release, with a warm cache and no way to the network."""
+    """The locked release."""
     release = json.loads((ROOT / "upstream/vllm.lock.json").read_bytes())["release"]
     files = releases.files(release)
     base = tmp_path_factory.mktemp("rocm")
     (base / "cache").mkdir()
     (base / "cache" / "midstream").symlink_to(releases.cache)
-    words = [word for target in TARGETS for word in ("--target", target)]
-    nowhere = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
-    done = subprocess.run(
-        [sys.executable, "-m", "midstream", "--root", str(ROOT), "rebase", *words, "--out",
-         str(base / "out")],
-        env={"PATH": os.environ["PATH"], "HOME": str(base), "PYTHONPATH": str(SOURCES),
-             "XDG_CACHE_HOME": str(base / "cache"), **nowhere},
-        capture_output=True, text=True, check=False, timeout=300,
-    )  # fmt: skip
+    done = rebase(base / "cache", base / "out")
     made = Out(base / "out", done.returncode, done.stderr)
     for target in TARGETS:
         made.upstream(target).write_bytes(files[f"docker/Dockerfile.{target}"])
@@ -89,6 +94,14 @@ def test_no_instruction_is_undecided_and_each_has_one_fate(out: Out, target: str
     assert sum(ledger["counts"].values()) == len(upstream.instructions)
     for entry in ledger["instructions"]:
         assert (entry["fate"] in ("carried", "unreachable")) or entry["reasons"]
+
+
+def test_the_same_bytes_come_out_wherever_they_are_made(out: Out, tmp_path: Path) -> None:
+    settings = {"PYTHONHASHSEED": "42", "TZ": "Asia/Tokyo", "LC_ALL": "C"}
+    done = rebase(out.folder.parent / "cache", tmp_path / "out", **settings)
+    assert done.returncode == 0, done.stderr
+    for path in (tmp_path / "out").iterdir():
+        assert path.read_bytes() == (out.folder / path.name).read_bytes()
 
 
 @pytest.mark.parametrize("target", TARGETS)

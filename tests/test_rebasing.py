@@ -50,6 +50,7 @@ def test_a_target_is_converted_without_the_stages_that_it_does_not_need(tmp_path
         ("# check=skip=all\n# escape=`\n", ""),
         ("\ufeff", ""),
         ("\ufeff# syntax=docker/dockerfile:1\n", ""),
+        ("#!/usr/bin/env docker-build\n# syntax=docker/dockerfile:1\n", ""),
         ("", "# a comment\n\n"),
     ],
 )

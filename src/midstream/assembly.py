@@ -210,15 +210,20 @@ def _quoted(value: str, escape: str) -> str:
     return '"' + re.sub(rf'(["${re.escape(escape)}])', lambda found: escape + found[0], value) + '"'
 
 
+# BuildKit looks for `# syntax=` behind a first line that starts with `#!`, too.
+_DIRECTIVES = re.compile(
+    r"\ufeff?(?:#![^\n]*\n)?(?:[ \t]*#[ \t]*[a-z]+[ \t]*=[^\n]*\n)*", re.IGNORECASE
+)
+
+
 def header(
     dockerfile: Dockerfile, project: str, folder: str, upstream: str | None = None
 ) -> Insertion:
     """A line that says what the file is, behind the directives, which have to come first.
     `upstream` is the path of upstream's Dockerfile, where this text isn't made from it."""
-    line = len(dockerfile.directives) + 1
     source = dockerfile.source
-    at = source.offset(line) if line <= source.line_count else 0
-    at = max(at, 1) if source.text.startswith("\ufeff") else at
+    found = _DIRECTIVES.match(source.text)
+    at = found.end() if found else 0
     ending = "\r\n" if "\r\n" in source.text[:500] else "\n"
     said = (
         f"# Made by midstream from {upstream or source.name} of {project}, by {folder}. "
