@@ -6,7 +6,7 @@ import pytest
 
 from demo import make
 from midstream.errors import UsageError
-from midstream.origin import Origin
+from midstream.origin import Origin, dockerfiles_beside
 from midstream.source import Source
 from midstream.upstream.snapshot import NotInRelease
 
@@ -42,3 +42,15 @@ def test_a_target_that_the_release_lacks_says_where_it_was_looked_for(tmp_path: 
     with pytest.raises(UsageError, match=r"demo 2\.1 has no Dockerfile for `base`") as caught:
         make(tmp_path).origin("base")
     assert caught.value.help == "looked for docker/Dockerfile.base"
+
+
+def test_scripts_are_read_when_they_are_asked_for(tmp_path: Path) -> None:
+    scripts = make(tmp_path, upstream={"tools/x.sh": "echo\n", "LICENSE": "x"}).origin().scripts()
+    assert (len(scripts), scripts["tools/x.sh"].text) == (1, "echo\n")
+    assert "LICENSE" not in scripts
+
+
+def test_the_other_dockerfiles_of_a_release_stand_beside_it(tmp_path: Path) -> None:
+    origin = make(tmp_path, upstream={"docker/Dockerfile.base": "FROM a\n"}).origin()
+    assert list(dockerfiles_beside(origin)) == ["docker/Dockerfile.base"]
+    assert dockerfiles_beside(Origin("demo", None, "", "", "", Source("Mine", ""))) == {}

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from demo import PROJECT
+from demo import PROJECT, ROOT
 from midstream.cli import Workspace
 from midstream.commands import workspace as at
 from midstream.configuration import ConfigurationError
@@ -53,3 +53,11 @@ def test_a_project_that_was_never_tracked_has_no_lock(tmp_path: Path) -> None:
     assert at.lock(tree, "demo") is None
     assert at.lock_path(tree, "demo") == tmp_path / "upstream" / "demo.lock.json"
     assert at.tracker(at.project(tree, None)).project.name == "demo"
+
+
+def test_the_tables_are_the_trees_own_or_else_midstreams(tmp_path: Path) -> None:
+    tree = workspace(tmp_path, demo=PROJECT)
+    assert at.shared_tree(tree).root == ROOT
+    (tmp_path / "overlays" / "_shared").mkdir(parents=True)
+    (tmp_path / "overlays" / "_shared" / "images.yaml").write_text("[]")
+    assert at.shared_tree(tree).root == tmp_path
