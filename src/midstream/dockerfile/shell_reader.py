@@ -150,11 +150,8 @@ class Reader:
         around: _Around,
     ) -> Command:
         found = unwrap(words)
-        spans = [each.span for each in words]
-        spans += [each.span for each in assignments]
-        spans += [each.span for each in redirections]
         command = Command(
-            span=Span(min(s.start for s in spans), max(s.end for s in spans)),
+            span=_around(words, assignments, redirections),
             words=words,
             name=found.name,
             program=found.program,
@@ -171,6 +168,20 @@ class Reader:
         )
         self.commands.append(command)
         return command
+
+
+def _around(
+    words: tuple[Word, ...],
+    assignments: tuple[Assignment, ...],
+    redirections: tuple[Redirection, ...],
+) -> Span:
+    """From the first to the last of a command's parts; the words stand in their order."""
+    if words and not assignments and not redirections:
+        return Span(words[0].span.start, max(words[0].span.end, words[-1].span.end))
+    spans = [each.span for each in words]
+    spans += [each.span for each in assignments]
+    spans += [each.span for each in redirections]
+    return Span(min(s.start for s in spans), max(s.end for s in spans))
 
 
 def has_script(command: Command) -> bool:
@@ -209,10 +220,15 @@ class _Walk:
         self.reader = reader
         self.text = text
         self.root, self.characters = tree(text.text)
+        # Most text is ASCII and stands in the Dockerfile as it is: then places are sums.
+        self.is_plain = isinstance(self.characters, range)
+        self.base = text.at.start if isinstance(text.at, range) and text.ends is None else None
 
     # Places
 
     def offsets(self, node: Node | Element) -> tuple[int, int]:
+        if self.is_plain:
+            return node.start_byte, node.end_byte
         return self.characters[node.start_byte], self.characters[node.end_byte]
 
     def span(self, node: Node | Element) -> Span:
@@ -472,15 +488,25 @@ class _Walk:
             start, end = self.offsets(node)
             if start == end:
                 continue
-            if spans and not self.slice(spans[-1][1], start).replace("\\\n", ""):
+            if spans and self._touch(spans[-1][1], start):
                 spans[-1] = (spans[-1][0], end)
             else:
                 spans.append((start, end))
         return [self._word(start, end) for start, end in spans]
 
+    def _touch(self, end: int, start: int) -> bool:
+        """Whether nothing but line continuations stands between two offsets."""
+        if end < start and self.text.text[end] != "\\":
+            return False
+        return not self.slice(end, start).replace("\\\n", "")
+
     def _word(self, start: int, end: int) -> Word:
-        text = self.slice(start, end)
-        span = self.text.span(start, end)
+        text = self.text.text[start:end]
+        base = self.base
+        if base is None or end <= start:
+            span = self.text.span(start, end)
+        else:
+            span = Span(base + start, base + end)
         if _PLAIN_TEXT.fullmatch(text):  # most words are
             return Word(span, text, text)
         text = text.replace("\\\n", "")
