@@ -111,6 +111,14 @@ class Decisions(Struct, frozen=True):
         (edits if name in edits else review)[name] = fingerprint
         return replace(self, edits=edits, review=review, answers={**self.answers, name: given})
 
+    def continuing(self, old: Decisions | None) -> Decisions:
+        """The lock to write: a fingerprint that is there already is never changed by a rebase."""
+        if old is None:
+            return self
+        edits = {name: old.edits.get(name, mark) for name, mark in self.edits.items()}
+        review = {name: old.review.get(name, mark) for name, mark in self.review.items()}
+        return replace(self, edits=edits, review=review)
+
     def as_bytes(self) -> bytes:
         content = {
             "midstream": VERSION,

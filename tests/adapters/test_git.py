@@ -268,6 +268,6 @@ def test_a_token_is_in_no_argument_and_only_for_its_own_host() -> None:
 
 
 def test_a_login_that_is_refused_is_6() -> None:
-    failure = git._failure(("fetch",), "fatal: Authentication failed for 'https://x/'", None)  # noqa: SLF001
-    assert isinstance(failure, GitForbids)
-    assert failure.exit_code == Exit.AUTHENTICATION
+    said = git.failure(("fetch",), "fatal: Authentication failed for 'https://x/'", None)
+    assert isinstance(said, GitForbids)
+    assert said.exit_code == Exit.AUTHENTICATION

@@ -9,12 +9,14 @@ from __future__ import annotations
 import base64
 import os
 import re
+from io import BytesIO
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 from midstream.adapters import process
+from midstream.adapters.files import CannotWrite
 from midstream.errors import Exit, IntegrityError, MidstreamError, UsageError
 
 if TYPE_CHECKING:
@@ -73,6 +75,12 @@ class GitForbids(MidstreamError):
 
 class NoSuchRef(MidstreamError):
     """The branch, tag or commit isn't there; it was deleted, renamed, or never was."""
+
+
+class GitBusy(MidstreamError):
+    """Another git holds a lock, or moved a branch meanwhile: it is safe to run again."""
+
+    exit_code = Exit.TRANSIENT
 
 
 class DamagedPack(IntegrityError):
@@ -143,28 +151,86 @@ def run(
     input: bytes = b"",
     timeout: float = 600,
     own: bool = False,
-    environment: Mapping[str, str] | None = None,
 ) -> bytes:
     """What git prints. `to` is whom it may talk to; without one it may talk to nobody.
 
     `own` is for the person's own repository, whose settings (how to log in, above all) count.
     Raises `GitFailed` or another error that says what went wrong.
     """
-    env = {**_environment(to, token, own=own), **(environment or {})}
+    done = attempt(*words, folder=folder, to=to, token=token, input=input, timeout=timeout, own=own)
+    if done.exit_code:
+        raise failure(words, done.stderr.decode(errors="replace"), to)
+    return done.stdout
+
+
+def attempt(
+    *words: str,
+    folder: Path | None = None,
+    to: Address | None = None,
+    token: str = "",
+    input: bytes = b"",
+    timeout: float = 600,
+    own: bool = False,
+) -> process.Finished:
+    """As `run`, for who reads the exit code and what is said."""
     command = ("git", *(("-C", str(folder)) if folder else ()), *words)
+    env = _environment(to, token, own=own)
     try:
-        done = process.run(*command, env=env, input=input, timeout=timeout)
+        return process.run(*command, env=env, input=input, timeout=timeout)
     except process.TimedOut:
         raise GitUnreachable(f"git took longer than {timeout:g} s ({words[0]})") from None
-    if done.exit_code:
-        raise _failure(words, done.stderr.decode(errors="replace"), to)
-    return done.stdout
 
 
 def says_yes(*words: str, folder: Path, own: bool = False) -> bool:
     """Whether git says yes, in words that answer by their exit code."""
     env = _environment(None, "", own=own)
     return process.run("git", "-C", str(folder), *words, env=env, timeout=60).exit_code == 0
+
+
+def write_commit(
+    objects: Path,
+    parent: str | None,
+    tree: str | None,
+    changes: Mapping[str, bytes | None],
+    message: str,
+    who: str,
+    at: int,
+) -> tuple[str, str]:
+    """Make a commit, and nothing else: no ref, index or work tree is touched.
+
+    `tree` is the parent's; None in `changes` takes a path out; `who` is `Name <address>` and `at`
+    seconds since 1970. The same inputs give the same id. Gives the ids of the commit and its tree.
+    Raises `CannotWrite`.
+    """
+    from git import Repo
+    from git.index import BaseIndexEntry, IndexEntry, IndexFile
+    from gitdb import IStream
+
+    def store(kind: bytes, data: bytes) -> bytes:
+        made: bytes = repo.odb.store(IStream(kind, len(data), BytesIO(data))).binsha
+        return made
+
+    try:
+        with Repo(objects) as repo:
+            # It starts `git cat-file`, which would follow the variables of a hook that runs us.
+            repo.git.update_environment(GIT_DIR=str(repo.git_dir), GIT_NO_LAZY_FETCH="1")
+            index = IndexFile.new(repo, *((tree,) if tree else ()))
+            for path, data in changes.items():
+                index.entries.pop((path, 0), None)
+                if data is not None:
+                    entry = BaseIndexEntry((0o100644, store(b"blob", data), 0, path))
+                    index.entries[path, 0] = IndexEntry.from_base(entry)
+            new = index.write_tree().hexsha
+            return store(b"commit", _commit_text(new, parent, message, who, at)).hex(), new
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise CannotWrite(f"can't write into `{objects}`: {reason}") from None
+
+
+def _commit_text(tree: str, parent: str | None, message: str, who: str, at: int) -> bytes:
+    above = f"parent {parent}\n" if parent else ""
+    when = f"{who} {at} +0000"
+    return f"tree {tree}\n{above}author {when}\ncommitter {when}\n\n{message}".encode()
 
 
 def _environment(to: Address | None, token: str, *, own: bool) -> dict[str, str]:
@@ -200,6 +266,8 @@ def _settings(to: Address | None, token: str) -> Iterator[tuple[str, str]]:
 
 
 _MEANINGS: tuple[tuple[str, type[MidstreamError]], ...] = (
+    (r"no space left on device", CannotWrite),
+    (r"unable to create '.*\.lock'|cannot lock ref|unable to lock", GitBusy),
     ("authentication failed|could not read username|could not read password|terminal prompts "
      "disabled|permission denied|error: 40[13]|invalid username or|access denied", GitForbids),
     ("couldn't find remote ref|not our ref|no such remote ref|unadvertised object", NoSuchRef),
@@ -214,7 +282,7 @@ _MEANINGS: tuple[tuple[str, type[MidstreamError]], ...] = (
 )  # fmt: skip
 
 
-def _failure(words: tuple[str, ...], said: str, to: Address | None) -> MidstreamError:
+def failure(words: tuple[str, ...], said: str, to: Address | None) -> MidstreamError:
     """What went wrong, by git's own words; it has one exit code for nearly everything."""
     where = f" of {to.url}" if to else ""
     what = f"git {words[0]}{where} failed: {_last_line(said)}"

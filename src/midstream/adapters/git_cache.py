@@ -139,9 +139,14 @@ class Cache(Struct, frozen=True):
 
     def between(self, old: str, new: str, paths: Iterable[str]) -> tuple[str, ...]:
         """The commits that lead from one to the other and change a path, newest first."""
-        out = git.run(
-            "rev-list", "--end-of-options", f"{old}..{new}", "--", *paths, folder=self.folder
-        )
+        return self._list((f"{old}..{new}",), paths)
+
+    def younger(self, date: str, new: str, paths: Iterable[str]) -> tuple[str, ...]:
+        """The commits that changed a path after a date, newest first."""
+        return self._list((f"--since={date}", new), paths)
+
+    def _list(self, which: tuple[str, ...], paths: Iterable[str]) -> tuple[str, ...]:
+        out = git.run("rev-list", *which, "--", *paths, folder=self.folder)
         return tuple(out.decode().split())
 
     def touched(self, commits: Iterable[str]) -> dict[str, tuple[Touch, ...]]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 from msgspec import Struct
-from msgspec.structs import replace
 
 from midstream import decisions, report
 from midstream.adapters import files
@@ -17,6 +16,7 @@ from midstream.commands import workspace as at
 from midstream.errors import Exit, MidstreamError, UsageError
 from midstream.movement import Answer, summary
 from midstream.overlay.load import targets as overlaid
+from midstream.results import results
 from midstream.source import Source
 
 if TYPE_CHECKING:
@@ -157,32 +157,19 @@ def _write(place: _Place, rebased: Rebased) -> None:
 
 def _outputs(place: _Place, rebased: Rebased) -> dict[Path, bytes]:
     """Every file of a target, the result first."""
-    path = place.of(rebased)
-    found = {
-        path: rebased.result.data,
-        path.with_name(f"{path.name}.ledger.json"): rebased.ledger.as_bytes(),
-        path.with_name(f"{path.name}.build.json"): rebased.plan.as_bytes(),
-    }
-    for inner, text in rebased.files.items():
-        ours = path.parent / f"{rebased.overlay.target}.files" / inner
-        found[ours] = text.encode("utf-8", "surrogateescape")
+    top = place.of(rebased).parent
+    within = len(rebased.result.name.rpartition("/")[0]) + 1
+    found = {top / path[within:]: data for path, data in results(rebased).items()}
     if place.keeps_lock:
-        lock = place.workspace.root / rebased.overlay.folder / decisions.NAME
-        found[lock] = _kept(place.workspace, rebased).as_bytes()
+        path = f"{rebased.overlay.folder}/{decisions.NAME}"
+        lock = rebased.decisions.continuing(_known(place.workspace, path))
+        found[place.workspace.root / path] = lock.as_bytes()
     return found
 
 
-def _kept(workspace: Workspace, rebased: Rebased) -> Decisions:
-    """The lock to write: a fingerprint that is there already is never changed by a rebase."""
-    new = rebased.decisions
-    path = f"{rebased.overlay.folder}/{decisions.NAME}"
+def _known(workspace: Workspace, path: str) -> Decisions | None:
     data = at.tree(workspace).read(path)
-    if data is None:
-        return new
-    old = decisions.read_decisions(Source.from_bytes(path, data))
-    edits = {name: old.edits.get(name, mark) for name, mark in new.edits.items()}
-    review = {name: old.review.get(name, mark) for name, mark in new.review.items()}
-    return replace(new, edits=edits, review=review)
+    return decisions.read_decisions(Source.from_bytes(path, data)) if data is not None else None
 
 
 def _outdated(place: _Place, rebased: Rebased) -> bool:

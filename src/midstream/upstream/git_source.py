@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from midstream.adapters.git_cache import Entry
+    from midstream.adapters.git_cache import Commit, Entry
     from midstream.upstream.config import Git, Project
     from midstream.upstream.snapshot import Arriving
 
@@ -138,6 +138,20 @@ class GitSource(Struct, frozen=True, dict=True):
                 self._same_files(lock)
             self.bring(lock)
         return Snapshot(lock, self.blobs)
+
+    def commits(self, old: Lock | None, new: Lock, paths: Iterable[str]) -> tuple[Commit, ...]:
+        """The commits since a lock that changed one of these paths, newest first.
+
+        The history has to be here. Where the old commit is no part of it, as a release's often
+        isn't, those that are younger than it.
+        """
+        if old is None:
+            return ()
+        if git.is_id(old.commit) and self.history.is_ancestor(old.commit, new.commit):
+            found = self.history.between(old.commit, new.commit, paths)
+        else:
+            found = self.history.younger(old.date, new.commit, paths)
+        return self.history.commits(found)
 
     def bring(self, lock: Lock) -> None:
         """Fetch the files of a lock that aren't here, all at once."""

@@ -1,0 +1,214 @@
+"""`midstream sync`: look at upstream, and give each target that moved a commit on its branch."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from midstream import report
+from midstream.adapters import files, repository
+from midstream.adapters.locking import locked
+from midstream.commands import upstreams
+from midstream.commands import workspace as at
+from midstream.errors import Exit, UsageError
+from midstream.overlay.load import targets as overlaid
+from midstream.sync.running import Options, Outcome, Sync
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from midstream.adapters.repository import Repository
+    from midstream.cli import Workspace
+    from midstream.decisions import Decisions
+    from midstream.overlay.model import Overlay
+    from midstream.rebasing import Rebased
+    from midstream.sync.running import Result
+    from midstream.upstream.config import Project
+    from midstream.upstream.snapshot import Snapshot
+
+_UNITS = {"m": 60, "h": 3600, "d": 86400}
+
+
+class Duration(click.ParamType[float]):
+    """`30m`, `6h`, `2d`: in seconds."""
+
+    name = "duration"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)([mhd])", str(value))
+        if found is None:
+            self.fail(f"`{value}` is no time such as 30m, 6h or 2d", param, ctx)
+        return float(found[1]) * _UNITS[found[2]]
+
+
+class Pattern(click.ParamType[re.Pattern[str]]):
+    name = "regex"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> re.Pattern[str]:
+        try:
+            return re.compile(str(value))
+        except re.error as error:
+            self.fail(f"`{value}` is no regular expression: {error}", param, ctx)
+
+
+@click.command("sync")
+@click.option("--target", "targets", multiple=True, metavar="T", help="May be given several times.")
+@click.option("--all", "every", is_flag=True, help="Every target that has an overlay.")
+@click.option("--repo", metavar="DIR|URL", help="The midstream's repository; this one by default.")
+@click.option("--base", metavar="BRANCH", help="What changes are made on; the default branch.")
+@click.option("--to", "ref", metavar="REF", help="A branch, tag, tag pattern or commit to follow.")
+@click.option("--push", is_flag=True, help="Move the branches at the remote, not here.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
+@click.option("--quiet-period", "quiet", type=Duration(), default="0m", metavar="6h",
+              help="Wait until upstream left the watched files alone for so long.")  # fmt: skip
+@click.option("--skip", type=Pattern(), metavar="REGEX",
+              help="Wait while all upstream commits since have such a subject.")  # fmt: skip
+@click.option("--wait", type=Duration(), default="0m", metavar="10m",
+              help="Wait for another run that is under way; without it, exit with 75.")  # fmt: skip
+@click.option("--project", metavar="NAME", help="Of upstream/NAME.yaml, where there are several.")
+@click.pass_obj
+def command(
+    workspace: Workspace,
+    targets: tuple[str, ...],
+    every: bool,
+    repo: str | None,
+    base: str | None,
+    ref: str | None,
+    push: bool,
+    dry_run: bool,
+    quiet: float,
+    skip: re.Pattern[str] | None,
+    wait: float,
+    project: str | None,
+) -> int:
+    """Follow upstream: rebase what moved, and commit it on `midstream/<target>`, unattended."""
+    if every == bool(targets):
+        raise UsageError("name targets with --target, or take all with --all")
+    followed = at.project(workspace, project)
+    caches = files.cache_root()
+    where = repo or str(workspace.root)
+    token = os.environ.get(repository.TOKEN, "")
+    kept = repository.open_repository(where, caches, pushes=push, token=token)
+    source = at.tracker(followed).git
+    options = Options(
+        ref=source.ref(ref), base=_base(kept, base), pushes=push or "://" in where,
+        dry_run=dry_run, quiet=quiet, skip=skip, now=time.time(),
+    )  # fmt: skip
+    rebase, known = _rebasing(workspace)
+    inside = _inside(workspace.root, kept)
+    job = Sync(
+        followed, source, kept, at.tree(workspace), options, rebase, known, caches / "sync",
+        prefix=inside or "",
+        fits=_fits(workspace.root, kept) if inside is not None else lambda _base: "",
+    )  # fmt: skip
+    lock = hashlib.sha256(kept.name.encode()).hexdigest()[:16]
+    with locked(caches / "sync" / f"{lock}.lock", f"syncs {kept.name}", wait):
+        found = job.run(_wanted(workspace, followed, targets))
+    _show(workspace, job, found)
+    return Exit.worst(each.exit for each in found)
+
+
+def _wanted(workspace: Workspace, project: Project, targets: tuple[str, ...]) -> tuple[str, ...]:
+    for target in targets:
+        if target not in project.dockerfiles:
+            known = ", ".join(project.dockerfiles)
+            raise UsageError(f"{project.source.name} has no target `{target}`", help=known)
+    there = overlaid(at.tree(workspace))
+    return targets or tuple(target for target in project.dockerfiles if target in there)
+
+
+def _base(kept: Repository, named: str | None) -> str:
+    found = named or repository.head_branch(kept)
+    if found is None:
+        raise UsageError(
+            f"{kept.name} has no branch checked out to make changes on",
+            help="say which: --base main",
+        )
+    return found
+
+
+def _rebasing(
+    workspace: Workspace,
+) -> tuple[Callable[[Snapshot, str], Rebased], Callable[[Overlay], Decisions | None]]:
+    rebaser, origins = upstreams.rebaser(workspace)
+
+    def rebase(snapshot: Snapshot, target: str) -> Rebased:
+        origins.use(snapshot)
+        return rebaser.rebase(target)
+
+    return rebase, rebaser.known_decisions
+
+
+def _inside(root: Path, kept: Repository) -> str | None:
+    """The tree's path in the repository, with a `/` at its end; None where it stands elsewhere."""
+    try:
+        path = root.absolute().resolve().relative_to(kept.folder.resolve())
+    except ValueError:
+        return None
+    return "" if str(path) == "." else f"{path}/"
+
+
+def _fits(root: Path, kept: Repository) -> Callable[[str | None], str]:
+    """What says how this tree differs from the one that commits are made on."""
+
+    def fits(base: str | None) -> str:
+        changed = kept.changed_since(base, root, ("overlays", "upstream"))
+        return f"`{changed[0]}` here isn't what the base branch has" if changed else ""
+
+    return fits
+
+
+# --- showing ---
+
+
+def _show(workspace: Workspace, job: Sync, found: list[Result]) -> None:
+    if workspace.json:
+        report.document("sync", _as_json(job, found))
+    for each in found:
+        if each.rebased is not None and each.outcome in (Outcome.ASKED, Outcome.ERRORS):
+            questions = (question.finding for question in each.rebased.questions)
+            report.show_findings([*each.rebased.findings, *questions])
+        if each.error is not None:
+            report.show_error(each.error)
+    if not workspace.json:
+        lock = job.inputs.lock
+        report.line(f"upstream: {lock.label} of {lock.date[:10]}")
+        rows = [(each.target, str(each.outcome), _commit(each), report.visible(each.said))
+                for each in found]  # fmt: skip
+        report.table(("TARGET", "OUTCOME", "COMMIT", ""), rows)
+
+
+def _commit(result: Result) -> str:
+    return result.new[:12] if result.new else "-"
+
+
+def _as_json(job: Sync, found: list[Result]) -> dict[str, object]:
+    lock = job.inputs.lock
+    return {
+        "project": lock.project,
+        "upstream": {"release": lock.release or None, "commit": lock.commit, "date": lock.date},
+        "dry_run": job.options.dry_run,
+        "targets": [
+            {
+                "target": each.target,
+                "outcome": str(each.outcome),
+                "said": each.said or None,
+                "branch": each.standing.branch if each.standing else None,
+                "old": each.standing.tip if each.standing else None,
+                "new": each.new,
+                "questions": [q.id for q in each.rebased.questions] if each.rebased else [],
+                "exit": int(each.exit),
+            }
+            for each in found
+        ],
+    }

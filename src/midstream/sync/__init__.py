@@ -1,0 +1,3 @@
+"""Keeping a midstream repository at upstream's pace, unattended: one branch per target."""
+
+from __future__ import annotations

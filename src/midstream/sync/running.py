@@ -1,0 +1,360 @@
+"""The job: look, decide what moved, rebase it, commit it, and move the branches in the end."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from midstream import decisions
+from midstream.adapters import files
+from midstream.adapters.repository import Move, Pushed
+from midstream.errors import Exit, MidstreamError, Refused
+from midstream.results import results
+from midstream.source import Source
+from midstream.sync import branch
+from midstream.sync.branch import Inputs, branch_of
+from midstream.sync.inputs import overlay_digest, same_outcome
+from midstream.upstream.config import FOLDER
+from midstream.upstream.lock import UnreadableLock, read_lock
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from midstream.adapters.files import Tree
+    from midstream.adapters.repository import Repository, Seen, Written
+    from midstream.decisions import Decisions
+    from midstream.overlay.model import Overlay
+    from midstream.rebasing import Rebased
+    from midstream.upstream.config import Project
+    from midstream.upstream.git_source import GitSource
+    from midstream.upstream.lock import Lock
+    from midstream.upstream.snapshot import Snapshot
+
+
+class Outcome(StrEnum):
+    MOVED = "moved"  # the branch has a new commit
+    SAME = "nothing moved"
+    HELD = "held back"
+    ASKED = "asked"  # a person has to answer; the branch stays
+    ERRORS = "errors"
+    STOPPED = "stopped"  # people's commits are on the branch, or it can't be told
+    LOST = "overtaken"  # somebody else moved the branch meanwhile
+    REFUSED = "refused"  # the other side doesn't take the push
+    FAILED = "failed"
+
+
+_EXITS = {
+    Outcome.MOVED: Exit.OK, Outcome.SAME: Exit.OK, Outcome.HELD: Exit.OK,
+    Outcome.ASKED: Exit.FINDINGS, Outcome.ERRORS: Exit.FINDINGS, Outcome.STOPPED: Exit.REFUSED,
+    Outcome.LOST: Exit.TRANSIENT, Outcome.REFUSED: Exit.OUTSIDE,
+}  # fmt: skip
+
+
+class Standing(Struct, frozen=True):
+    """A target's branch as it was found. `parent` is what a new commit goes on; `before` is the
+    upstream that is carried there; `own` are our commits that the base doesn't have."""
+
+    branch: str
+    base: str | None
+    tip: str | None
+    parent: Written | None
+    own: tuple[Written, ...]
+    strangers: tuple[Written, ...]
+    before: Lock | None
+    is_known: bool = True
+
+    @property
+    def is_ahead(self) -> bool:
+        return bool(self.own)
+
+
+class Result(Struct, frozen=True):
+    """What one target's turn came to. `new` is the commit, where there is one."""
+
+    target: str
+    outcome: Outcome
+    said: str = ""
+    standing: Standing | None = None
+    new: str | None = None
+    rebased: Rebased | None = None
+    error: MidstreamError | None = None
+
+    @property
+    def exit(self) -> Exit:
+        if self.error is not None:
+            return Exit(self.error.exit_code)
+        return _EXITS[self.outcome]
+
+
+class Options(Struct, frozen=True):
+    """`quiet` is in seconds, `now` in seconds since 1970."""
+
+    ref: str
+    base: str
+    pushes: bool = False
+    dry_run: bool = False
+    quiet: float = 0
+    skip: re.Pattern[str] | None = None
+    now: float = 0
+
+
+@dataclass
+class Sync:
+    """One run over one project. `prefix` is the tree's path in the repository."""
+
+    project: Project
+    source: GitSource
+    repository: Repository
+    tree: Tree
+    options: Options
+    rebase: Callable[[Snapshot, str], Rebased]
+    known: Callable[[Overlay], Decisions | None]
+    memory: Path
+    prefix: str = ""
+    fits: Callable[[str | None], str] = lambda _base: ""
+    _seen: Seen | None = field(default=None, init=False)
+
+    def run(self, targets: Iterable[str]) -> list[Result]:
+        """A result for each target. Raises what keeps all of them from being looked at."""
+        self._seen = self.repository.look(self.options.base, branch.PREFIX)
+        inputs = self.inputs
+        found = [self._safely(target, inputs) for target in targets]
+        return self._moved(found)
+
+    @cached_property
+    def inputs(self) -> Inputs:
+        lock = self.source.lock(self.options.ref)
+        return Inputs(self.source.newest.address.url, lock, overlay_digest(self.tree))
+
+    def _safely(self, target: str, inputs: Inputs) -> Result:
+        try:
+            return self._turn(target, inputs)
+        except MidstreamError as error:
+            return Result(target, Outcome.FAILED, error.message, error=error)
+
+    def _turn(self, target: str, inputs: Inputs) -> Result:
+        standing = self._standing(target)
+        if standing.strangers or not standing.is_known:
+            return Result(target, Outcome.STOPPED, self._why_stopped(target, standing), standing)
+        if self._is_made(standing, inputs) or self._remembers(target, standing, inputs):
+            return Result(target, Outcome.SAME, standing=standing)
+        held = self._held_back(standing, inputs)
+        if held:
+            return Result(target, Outcome.HELD, held, standing)
+        return self._rebased(target, standing, inputs)
+
+    # --- what is there ---
+
+    def _standing(self, target: str) -> Standing:
+        seen = self._seen
+        assert seen is not None  # noqa: S101 - `run` has looked
+        name = branch_of(target)
+        tip = seen.tips.get(name)
+        names = [each for each in (seen.base, tip) if each]
+        written = {each.id: each for each in self.repository.read_commits(names)}
+        base = written.get(seen.base or "")
+        if tip is None:
+            return self._on(name, base, None, base, ())
+        if seen.base is not None and not self.repository.meet(seen.base, tip):
+            return Standing(name, seen.base, tip, None, (), (), None, is_known=False)
+        own = self.repository.commits(seen.base, tip)
+        goes_on = seen.base is None or self.repository.holds(seen.base, tip)
+        return self._on(name, base, tip, written[tip] if goes_on else base, own)
+
+    def _on(
+        self, name: str, base: Written | None, tip: str | None, parent: Written | None,
+        own: tuple[Written, ...],
+    ) -> Standing:  # fmt: skip
+        path = self._path(f"{FOLDER}/{self.project.name}.lock.json")
+        data = self.repository.read(parent.id if parent else None, [path])[path]
+        before = _lock_or_none(path, data)
+        of_people = branch.strangers(own)
+        return Standing(name, base.id if base else None, tip, parent, own, of_people, before)
+
+    def _why_stopped(self, target: str, standing: Standing) -> str:
+        if not standing.is_known:
+            cut = self.repository.is_cut_off
+            way = "fetch all of its history (fetch-depth: 0)" if cut else "say which with --base"
+            return f"`{standing.branch}` has nothing in common with `{self.options.base}`; {way}"
+        count = len(standing.strangers)
+        last = standing.strangers[0]
+        subject = last.message.partition("\n")[0]
+        return (
+            f"{count} commits on `{standing.branch}` are a person's, the last one "
+            f"{last.id[:12]} ({subject}) by {last.author}; merge it, or take the change into the "
+            f"overlay (midstream absorb --target {target}) and delete the branch"
+        )
+
+    # --- gates ---
+
+    def _is_made(self, standing: Standing, inputs: Inputs) -> bool:
+        """Whether the branch, or the base, was made from these very inputs."""
+        if (
+            standing.parent is None
+            or standing.before is None
+            or not branch.is_ours(standing.parent)
+        ):
+            return False
+        said = branch.trailers(standing.parent.message)
+        return (
+            said.get("Overlay") == inputs.overlay
+            and said.get("Tool") == inputs.tool
+            and standing.before.release == inputs.lock.release
+            and standing.before.files == inputs.lock.files
+        )
+
+    def _remembers(self, target: str, standing: Standing, inputs: Inputs) -> bool:
+        """Whether these inputs gave nothing new for this parent before, on this machine."""
+        return files.exists(self._note(target, standing, inputs))
+
+    def _note(self, target: str, standing: Standing, inputs: Inputs) -> Path:
+        lock = replace(inputs.lock, commit="", date="")
+        parent = standing.parent.id if standing.parent else ""
+        parts = [target, parent, self.prefix, inputs.overlay, inputs.tool, lock.as_bytes().hex()]
+        return self.memory / hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+    def _held_back(self, standing: Standing, inputs: Inputs) -> str:
+        """Why upstream isn't followed yet; nothing where it is."""
+        before, lock = standing.before, inputs.lock
+        if before is None or before.files == lock.files:
+            return ""
+        if not self.options.ref.startswith("refs/heads/"):
+            return ""  # a tag or a commit is what a person or upstream chose
+        if before.release and not (self.options.quiet or self.options.skip):
+            return ""
+        history = self.source.history
+        history.tip(self.options.ref)
+        if not before.release and not history.is_ancestor(before.commit, lock.commit):
+            raise Refused(
+                f"upstream rewrote its history: {before.commit[:12]}, which is carried here, is "
+                f"no part of {self.options.ref} any more",
+                help="look at it; if it is meant, delete the branch, and run: "
+                f"midstream track --to {lock.commit}",
+            )
+        return self._noise(before, lock)
+
+    def _noise(self, before: Lock, lock: Lock) -> str:
+        paths = sorted({*lock.files, *before.files})
+        touched = self.source.commits(before, lock, paths)
+        if self.options.quiet and touched:
+            age = self.options.now - _seconds(touched[0].date)
+            if age < self.options.quiet:
+                return (
+                    f"{touched[0].id[:12]} is {age / 3600:.1f} hours old, "
+                    f"--quiet-period waits for {self.options.quiet / 3600:g}"
+                )
+        skip = self.options.skip
+        if skip and touched and all(skip.search(each.subject) for each in touched):
+            return f"--skip holds for all of the {len(touched)} upstream commits"
+        return ""
+
+    # --- making ---
+
+    def _rebased(self, target: str, standing: Standing, inputs: Inputs) -> Result:
+        mismatch = self.fits(standing.base)
+        if mismatch:
+            raise Refused(mismatch, help="commit it, or pull; then run again")
+        self.source.bring(inputs.lock)
+        snapshot = self.source.locked(inputs.lock)
+        rebased = self.rebase(snapshot, target)
+        if rebased.questions:
+            said = f"{len(rebased.questions)} questions; the branch stays as it is"
+            return Result(target, Outcome.ASKED, said, standing, rebased=rebased)
+        if not rebased.is_proved:
+            return Result(target, Outcome.ERRORS, "the branch stays", standing, rebased=rebased)
+        return self._committed(target, standing, inputs, rebased)
+
+    def _committed(
+        self, target: str, standing: Standing, inputs: Inputs, rebased: Rebased
+    ) -> Result:
+        made = {self._path(path): data for path, data in self._made(rebased).items()}
+        parent = standing.parent
+        gone = self._leftovers(parent, rebased, made)
+        there = self.repository.read(parent.id if parent else None, made)
+        if not gone and same_outcome(there, made):
+            files.write(self._note(target, standing, inputs), b"")
+            return Result(target, Outcome.SAME, standing=standing, rebased=rebased)
+        lock = self._path(f"{FOLDER}/{self.project.name}.lock.json")
+        changes = {**dict.fromkeys(gone), **made, lock: inputs.lock.as_bytes()}
+        text = branch.message(target, rebased.origin.dockerfile.name, inputs, standing.before)
+        if self.options.dry_run:
+            return Result(target, Outcome.MOVED, "a dry run", standing, rebased=rebased)
+        new, _ = self.repository.commit(
+            parent, changes, text, branch.WHO, int(_seconds(inputs.lock.date))
+        )
+        return Result(target, Outcome.MOVED, "", standing, new, rebased)
+
+    def _made(self, rebased: Rebased) -> dict[str, bytes]:
+        lock = rebased.decisions.continuing(self.known(rebased.overlay))
+        return {**results(rebased), f"{rebased.overlay.folder}/{decisions.NAME}": lock.as_bytes()}
+
+    def _leftovers(
+        self, parent: Written | None, rebased: Rebased, made: Mapping[str, bytes]
+    ) -> tuple[str, ...]:
+        """Files that went beside an earlier result, and that the new one doesn't need."""
+        top = rebased.result.name.rpartition("/")[0]
+        folder = self._path(f"{top}/{rebased.overlay.target}.files")
+        there = self.repository.paths(parent.id if parent else None, folder)
+        return tuple(sorted(there - made.keys()))
+
+    def _path(self, path: str) -> str:
+        return f"{self.prefix}{path}"
+
+    # --- moving ---
+
+    def _moved(self, found: list[Result]) -> list[Result]:
+        moves = {
+            each.target: Move(each.standing.branch, each.standing.tip, each.new)
+            for each in found
+            if each.new and each.standing
+        }
+        if not moves:
+            return found
+        if self.options.pushes:
+            return self._pushed(found, moves)
+        on = self.repository.checked_out()
+        free = {target: move for target, move in moves.items() if move.branch not in on}
+        self.repository.move(free.values())
+        return [_kept_off(each) if each.target in moves.keys() - free.keys() else each
+                for each in found]  # fmt: skip
+
+    def _pushed(self, found: list[Result], moves: Mapping[str, Move]) -> list[Result]:
+        said = self.repository.push(moves.values())
+        return [
+            _as_pushed(each, said[moves[each.target].branch]) if each.target in moves else each
+            for each in found
+        ]
+
+
+def _as_pushed(result: Result, said: Pushed) -> Result:
+    if said is Pushed.STALE:
+        return replace(result, outcome=Outcome.LOST, said="somebody moved the branch meanwhile")
+    if said is Pushed.REFUSED:
+        return replace(result, outcome=Outcome.REFUSED, said="the repository refuses the push")
+    return result
+
+
+def _kept_off(result: Result) -> Result:
+    branch_name = result.standing.branch if result.standing else ""
+    said = f"`{branch_name}` is checked out in a work tree, which isn't touched; leave it first"
+    return replace(result, outcome=Outcome.STOPPED, said=said)
+
+
+def _lock_or_none(path: str, data: bytes | None) -> Lock | None:
+    try:
+        return None if data is None else read_lock(Source.from_bytes(path, data))
+    except UnreadableLock:
+        return None
+
+
+def _seconds(date: str) -> float:
+    return datetime.fromisoformat(date).replace(tzinfo=UTC).timestamp()
