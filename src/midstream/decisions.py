@@ -7,6 +7,7 @@ upstream's text is kept. While it stays the same, the decision stands.
 from __future__ import annotations
 
 import json
+import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from midstream.diagnostic import Diagnostic, Place, Rule, Severity
+from midstream.errors import UsageError
 from midstream.overlay.model import Drop, OverlayEdit
 from midstream.source import Source, Span
 from midstream.upstream.lock import VERSION, UnreadableLock, read_json
@@ -57,13 +59,6 @@ EXPIRED = Rule(
 RULES = (CHANGED, NEW_THERE, EXPIRED)
 
 NAME = "lock.json"
-
-
-class Standing(Struct, frozen=True):
-    """What a decision was made about. `label` says what it is, for people."""
-
-    label: str
-    fingerprint: str
 
 
 class Kind(StrEnum):
@@ -158,6 +153,54 @@ def read_decisions(source: Source) -> Decisions:
             f"can't use {source.name}: a value is missing or of another kind: {error}",
             help=f"git checkout -- {source.name}",
         ) from None
+
+
+class TwoAnswers(UsageError):
+    """Two people answered one question differently."""
+
+
+def merged(source: Source) -> Decisions:
+    """A lock that git left with its conflict markers in it, with what both sides decided.
+
+    Where both have a fingerprint of one text, ours stays: if it is the wrong one, it is asked
+    about again. Raises `TwoAnswers`, and `UnreadableLock` where a side is no lock.
+    """
+    ours, theirs = (read_decisions(Source(source.name, side)) for side in _sides(source.text))
+    for name in ours.answers.keys() & theirs.answers.keys():
+        mine, other = ours.answers[name], theirs.answers[name]
+        if (mine.answer, mine.fingerprint) != (other.answer, other.fingerprint):
+            raise TwoAnswers(
+                f"`{name}` was answered twice in {source.name}: {mine.answer} by {mine.who} "
+                f"({mine.why}), and {other.answer} by {other.who} ({other.why})",
+                help="take one of the two out of the file, and merge again",
+            )
+    return replace(
+        ours,
+        edits={**theirs.edits, **ours.edits},
+        review={**theirs.review, **ours.review},
+        answers={**theirs.answers, **ours.answers},
+    )
+
+
+_CONFLICT = re.compile(
+    r"^<<<<<<< [^\n]*\n(?P<ours>.*?)(?:^\|{7}[^\n]*\n.*?)?"
+    r"^=======\n(?P<theirs>.*?)^>>>>>>> [^\n]*\n",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+def _sides(text: str) -> tuple[str, str]:
+    """Both texts that git could not merge. A comma may be too many or too few at the seams."""
+    ours, theirs = _CONFLICT.sub(r"\g<ours>", text), _CONFLICT.sub(r"\g<theirs>", text)
+    return _with_commas(ours), _with_commas(theirs)
+
+
+def _with_commas(text: str) -> str:
+    return _COMMA_TOO_MANY.sub(r"\1", _COMMA_TOO_FEW.sub(r"\1,", text))
+
+
+_COMMA_TOO_FEW = re.compile(r"([\"}])(?=\n *\")")
+_COMMA_TOO_MANY = re.compile(r",(\s*})")
 
 
 def _given(content: Any) -> Given:

@@ -244,3 +244,58 @@ def test_a_drop_whose_text_is_gone_is_dead(tmp_path: Path) -> None:
     upstream(demo, ("ENV MODE=fast\n", ""))
     ran = demo.run("rebase", "--target", "app")
     assert (ran.exit_code, ran.codes) == (0, ["MS527"])
+
+
+# --- two people ---
+
+
+def branch(demo: Demo, name: str, *answer: str) -> None:
+    tree = ["-C", str(demo.path("."))]
+    git(*tree, "checkout", "-q", "-b", name, "main")
+    assert demo.run("decide", "--target", "app", *answer).exit_code in (0, 1)
+    git(*tree, "commit", "-qam", name)
+
+
+def two_branches(folder: Path, first: list[str], second: list[str]) -> tuple[Demo, int]:
+    """Two people answer on two branches; what `git merge` ends with."""
+    demo = decided(folder)
+    upstream(demo, ("make install", "make install --strip"), ("MODE=fast", "MODE=fast ZZ=1"))
+    tree = ["-C", str(demo.path("."))]
+    git("config", "--global", "user.email", "ada@example.org")
+    git(*tree, "init", "-q", "-b", "main")
+    git(*tree, "add", ".")
+    git(*tree, "commit", "-qm", "start")
+    branch(demo, "one", *first)
+    branch(demo, "two", *second)
+    return demo, run("git", *tree, "merge", "-q", "one").exit_code
+
+
+FAST = ["fast", "--accept", "--why", "compared"]
+NEW = ["final / ENV MODE ZZ", "--carry", "--why", "harmless"]
+
+
+def test_two_people_s_answers_are_both_there_after_a_merge(tmp_path: Path) -> None:
+    demo, conflict = two_branches(tmp_path, FAST, NEW)
+    if conflict:
+        ran = demo.run("rebase", "--target", "app")
+        assert ran.exit_code == 2
+        assert "--merge" in ran.stderr
+        assert demo.run("decide", "--target", "app", "--merge").exit_code == 0
+    assert demo.json(LOCK)["answers"].keys() == {"fast", "final / ENV MODE ZZ"}
+    assert demo.run("rebase", "--target", "app").exit_code == 0
+
+
+def test_two_different_answers_to_one_question_are_not_settled_by_chance(tmp_path: Path) -> None:
+    drop = ["final / ENV MODE ZZ", "--drop", "--why", "not wanted"]
+    demo, conflict = two_branches(tmp_path, NEW, drop)
+    assert conflict
+    before = demo.path(LOCK).read_bytes()
+    ran = demo.run("decide", "--target", "app", "--merge")
+    assert ran.exit_code == 2
+    assert "carry by Ada (harmless)" in ran.stderr
+    assert "drop by Ada (not wanted)" in ran.stderr
+    assert demo.path(LOCK).read_bytes() == before
+
+
+def test_there_has_to_be_something_to_merge(tmp_path: Path) -> None:
+    assert decided(tmp_path).run("decide", "--target", "app", "--merge").exit_code == 2

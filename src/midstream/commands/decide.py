@@ -11,8 +11,11 @@ from msgspec.structs import replace
 from midstream import decisions, report
 from midstream.adapters import files, process
 from midstream.commands import upstreams
+from midstream.commands import workspace as at
 from midstream.decisions import Given, Kind
 from midstream.errors import Exit, UsageError
+from midstream.overlay.fragments import OVERLAYS
+from midstream.source import Source
 
 if TYPE_CHECKING:
     from midstream.cli import Workspace
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 @click.option("--carry", "kind", flag_value="carry", help="Upstream's new text comes along.")
 @click.option("--drop", "kind", flag_value="drop", help="It doesn't, while it stays as it is.")
 @click.option("--forget", "kind", flag_value="forget", help="Take an old answer out of the lock.")
+@click.option("--merge", is_flag=True, help="Join both sides of a lock that git could not.")
 @click.option("--why", metavar="TEXT", help="The reason, for those who read the lock.")
 @click.option("--release", metavar="V", help="Questions of another release than the locked one.")
 @click.pass_obj
@@ -35,10 +39,13 @@ def command(
     target: str,
     ids: tuple[str, ...],
     kind: str | None,
+    merge: bool,
     why: str | None,
     release: str | None,
 ) -> int:
     """Answer what a rebase asks; without IDs on a terminal, one question after another."""
+    if merge:
+        return _merge(workspace, target)
     rebaser, _ = upstreams.rebaser(workspace, release)
     rebased = rebaser.rebase(target)
     path = workspace.root / rebased.overlay.folder / decisions.NAME
@@ -65,6 +72,30 @@ def command(
     left = [name for name in questions if new.answers.get(name) == known.answers.get(name)]
     report.note(f"{target}: wrote {path}; {len(left)} questions are left")
     return Exit.FINDINGS if left else Exit.OK
+
+
+def _merge(workspace: Workspace, target: str) -> int:
+    """Write the lock with what both sides of a merge decided."""
+    folder = at.tree(workspace)
+    found = [
+        path
+        for path in (f"{OVERLAYS}/{target}", *_inner(folder, target))
+        if b"\n<<<<<<< " in (folder.read(f"{path}/{decisions.NAME}") or b"")
+    ]
+    if not found:
+        raise UsageError(f"no lock of `{target}` has git's conflict markers in it")
+    for place in found:
+        path = f"{place}/{decisions.NAME}"
+        joined = decisions.merged(Source.from_bytes(path, folder.read(path) or b""))
+        files.write(workspace.root / path, joined.as_bytes())
+        report.note(f"{target}: joined {path}: {len(joined.answers)} answers")
+    report.note(f"now run: midstream rebase --target {target}")
+    return Exit.OK
+
+
+def _inner(folder: files.Tree, target: str) -> list[str]:
+    top = f"{OVERLAYS}/{target}"
+    return [f"{top}/{name}" for name in folder.names(top)]
 
 
 def _chosen(questions: dict[str, Question], ids: tuple[str, ...]) -> list[Question]:

@@ -150,6 +150,6 @@ def _unreadable(source: Source, message: str, at: int) -> UnreadableLock:
         message=message,
         source=source,
         span=Span(min(at, len(source.text)), min(at + 1, len(source.text))),
-        help=f"git checkout -- {source.name}, or settle the conflict and run `midstream track`",
+        help=f"git checkout -- {source.name}; an overlay's: midstream decide --target T --merge",
     )
     return UnreadableLock(f"can't use {source.name}", diagnostics=[found])
