@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from midstream.assumptions.places import finding
-from midstream.diagnostic import Rule
+from midstream.assumptions.script_with_apt import find_scripts
+from midstream.diagnostic import Place, Rule
 from midstream.dockerfile.arguments import pairs
+from midstream.dockerfile.shell import called_scripts, read_text
 from midstream.edit import Edit
 from midstream.source import Span
 from midstream.ubi.outcome import Outcome
@@ -17,7 +21,7 @@ if TYPE_CHECKING:
 
     from midstream.diagnostic import Diagnostic
     from midstream.dockerfile.commands import Command, Word
-    from midstream.dockerfile.model import Instruction
+    from midstream.dockerfile.model import Instruction, Stage
     from midstream.ubi.subject import Subject
 
 NAME = "system-flag"
@@ -69,11 +73,17 @@ def _system_words(
     subject: Subject, instruction: Instruction
 ) -> Iterator[tuple[Command, Word, Word]]:
     for command in subject.script(instruction).commands:
-        if command.name != "uv" or not any(w.value == "pip" for w in command.arguments):
-            continue
-        for index, word in enumerate(command.arguments):
-            if word.value == "--system" and index:
-                yield command, command.arguments[index - 1], word
+        for index, word in _flags_of(command):
+            yield command, command.arguments[index - 1], word
+
+
+def _flags_of(command: Command) -> Iterator[tuple[int, Word]]:
+    """Where a `uv pip` command has the flag, with its place among the arguments."""
+    if command.name != "uv" or not any(w.value == "pip" for w in command.arguments):
+        return
+    for index, word in enumerate(command.arguments):
+        if word.value == "--system" and index:
+            yield index, word
 
 
 def _variable(subject: Subject, instruction: Instruction) -> Iterator[Edit]:
@@ -103,12 +113,29 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
                 f"`{_VARIABLE}` sends uv to dnf's Python, not into the virtual environment",
                 "drop it with an edit",
             )  # fmt: skip
+        yield from _in_scripts(subject, stage, instruction)
         for _, _, word in _system_words(subject, instruction):
             yield finding(
                 subject, stage, TWO_PYTHONS, word.span,
                 "`--system` installs into dnf's Python, not into the virtual environment",
                 "take it out with an edit: args: {--system: null}",
             )  # fmt: skip
+
+
+def _in_scripts(subject: Subject, stage: Stage, instruction: Instruction) -> Iterator[Diagnostic]:
+    """The flag in the scripts of the build context that a RUN calls."""
+    for word in called_scripts(subject.script(instruction)):
+        for source in find_scripts(subject, word.value):
+            if not source.name.endswith("sh"):
+                continue
+            commands = read_text(source.text).commands
+            for flag in (flag for command in commands for _, flag in _flags_of(command)):
+                found = finding(
+                    subject, stage, TWO_PYTHONS, word.span,
+                    f"`{source.name}` calls uv with `--system`, which installs into dnf's Python",
+                    f"files: {{{source.name}: {{swap: [' --system', ''], why: …}}}} in the overlay",
+                )  # fmt: skip
+                yield replace(found, also=Place(source, flag.span, "in the script"))
 
 
 def _set(subject: Subject, instruction: Instruction) -> Iterator[Span]:
