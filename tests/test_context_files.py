@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from demo import make
+from midstream.configuration import ConfigurationError
+from midstream.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -194,3 +196,47 @@ def test_a_fragment_of_ours_may_take_the_file_itself(tmp_path: Path) -> None:
 def test_a_script_of_ours_is_read_as_upstreams_was(tmp_path: Path) -> None:
     _, done = rebased(tmp_path, "COPY tools/setup.sh /s\nRUN tools/setup.sh\n", ours=SCRIPT)
     assert "script-with-apt" in [found.rule.name for found in done.findings if found.is_error]
+
+
+def test_upstreams_own_file_is_taken_with_texts_swapped(tmp_path: Path) -> None:
+    swap = FILES.replace("with: setup.sh", 'swap: [["apt-get update\\n", ""], [apt-get, dnf]]')
+    _, done = rebased(tmp_path, "COPY tools/setup.sh /s\nRUN /s\n", more=swap)
+    assert done.files["tools/setup.sh"] == "#!/bin/sh\ndnf install -y git\n"
+    assert "COPY --from=midstream-files --chmod=0755 tools/setup.sh /s" in lines(done)
+
+
+def test_a_text_to_swap_that_upstream_has_no_more_is_an_error(tmp_path: Path) -> None:
+    swap = FILES.replace("with: setup.sh", "swap: [yum, dnf]")
+    with pytest.raises(UsageError, match="`yum` stands nowhere in upstream's tools"):
+        rebased(tmp_path, "COPY tools/setup.sh /s\nRUN /s\n", more=swap)
+
+
+@pytest.mark.parametrize("entry", ["{why: x}", "{with: setup.sh, swap: [a, b], why: x}"])
+def test_a_file_is_ours_or_upstreams_with_swaps(tmp_path: Path, entry: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        rebased(tmp_path, "COPY tools /t\n", more=f"files:\n  tools/setup.sh: {entry}\n")
+    assert "expected either `with`" in caught.value.diagnostics[0].message
+
+
+VENV = "python: {layout: venv, path: /opt/v}\n"
+
+
+def test_a_script_that_installs_beside_the_virtual_environment_is_found(tmp_path: Path) -> None:
+    ours = "#!/bin/sh\nuv pip install --system dist/*.whl\n"
+    body = "COPY tools/setup.sh /s\nRUN sh tools/setup.sh\n"
+    _, done = rebased(tmp_path / "a", body, ours=ours, more=VENV + FILES)
+    assert [(f.rule.code, f.span) for f in done.findings if f.is_error and f.also] == [
+        ("MS302", done.findings[0].span)
+    ]
+    _, alone = rebased(tmp_path / "b", body, ours=ours)
+    assert "MS302" not in [found.rule.code for found in alone.findings]
+
+
+def test_an_overlay_maps_a_base_image_for_itself(tmp_path: Path) -> None:
+    ubi = "registry.access.redhat.com/ubi9/ubi:9.8"
+    image = f"images:\n  - {{match: 'vendor/sdk:*', to: '{ubi}', why: x}}\n"
+    text = "FROM vendor/sdk:24.04 AS final\nRUN apt-get install -y git\n"
+    done = make(tmp_path / "a", text, image).rebase()
+    assert done.is_proved, done.findings
+    assert f"FROM {ubi} AS final\nRUN dnf install -y --nodocs git\n" in done.result.text
+    assert not make(tmp_path / "b", text).rebase().is_proved

@@ -92,7 +92,8 @@ def labels(overlay: Overlay, origin: Origin, ledger: bytes) -> dict[str, str]:
 def _texts(overlay: Overlay) -> set[tuple[str, str]]:
     """All that a person wrote about the target, by file: the YAML and the fragments."""
     found = {(source.name, source.text) for source in overlay.sources}
-    fragments = [file.text for file in overlay.files.values()]
+    fragments = [file.text for file in overlay.files.values() if file.text]
+    fragments += [overlay.template] if overlay.template else []
     for edit in overlay.edits:
         if isinstance(edit.verb, Replace):
             fragments.append(edit.verb.text)

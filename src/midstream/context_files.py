@@ -19,6 +19,7 @@ from midstream.dockerfile.arguments import mounts, transfer
 from midstream.dockerfile.shell import called_scripts
 from midstream.dockerfile.variables import expand
 from midstream.edit import Edit
+from midstream.errors import UsageError
 from midstream.overlay.model import Effect
 from midstream.overlay.template import render
 from midstream.overlay.verbs import Insertion, Touch
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from midstream.dockerfile.arguments import Mount
     from midstream.dockerfile.model import Instruction, Stage
     from midstream.overlay.model import ContextFile, Overlay
-    from midstream.source import Span
+    from midstream.source import Source, Span
     from midstream.ubi.subject import Subject
 
 UNUSED_FILE = Rule(
@@ -66,11 +67,28 @@ def name_of(file: ContextFile) -> str:
     return f"files:{file.path}"
 
 
-def text_of(file: ContextFile, values: Mapping[str, Any]) -> str:
-    """A file's text. Only one that is called `.j2` is filled in: shell has marks of its own."""
+def text_of(file: ContextFile, values: Mapping[str, Any], upstream: Source | None) -> str:
+    """A file's text: ours, or `upstream` with the texts swapped. Raises `UsageError`.
+
+    Only a file that is called `.j2` is filled in: shell has marks of its own.
+    """
+    if file.text is None:
+        return _swapped(file, upstream.text if upstream else "")
     if file.text.source.name.endswith(".j2"):
         return render(file.text, values)
     return file.text.source.text
+
+
+def _swapped(file: ContextFile, text: str) -> str:
+    for old, new in file.swaps:
+        if old not in text:
+            raise UsageError(
+                f"`{old}` stands nowhere in upstream's {file.path}",
+                help=f"mend `files: {{{file.path}: {{swap: …}}}}`, or take it out",
+                diagnostics=[_unused(file, f"`{old}` stands nowhere in `{file.path}`")],
+            )
+        text = text.replace(old, new)
+    return text
 
 
 def place_files(

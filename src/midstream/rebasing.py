@@ -35,6 +35,7 @@ from midstream.source import Source
 from midstream.templating import Readings
 from midstream.ubi.outcome import Outcome
 from midstream.ubi.subject import Sibling, Subject
+from midstream.ubi.tables import ImageTable
 from midstream.waivers import waived
 
 if TYPE_CHECKING:
@@ -167,7 +168,9 @@ class _Rebase:
         dockerfile = _readable(origin)
         self.readings = Readings(origin, dockerfile)
         names = self._names(overlay, origin, dockerfile)
-        self.files = {path: text_of(file, names) for path, file in overlay.files.items()}
+        self.files = {
+            path: text_of(file, names, origin.find(path)) for path, file in overlay.files.items()
+        }
         shipped = self._ship(overlay, origin, dockerfile, names)
         subject, stage = self._subject(overlay, origin, dockerfile, shipped)
         self.readings.graph = subject.graph
@@ -311,7 +314,7 @@ class _Rebase:
             graph=graph,
             platform=tables.platform,
             packages=tables.packages,
-            images=tables.images,
+            images=ImageTable((*overlay.images, *tables.images.rules)),
             live=graph.closure(stage.index),
             python=overlay.python,
             repositories=tuple(str(each) for each in overlay.repositories),

@@ -22,6 +22,7 @@ from midstream.overlay.releases import holds, is_range
 from midstream.overlay.sections import KEYS, SECTIONS, Layer
 from midstream.source import Source, Span
 from midstream.ubi.subject import PythonLayout
+from midstream.ubi.tables import image_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -260,6 +261,7 @@ def _joined(target: str, layers: list[Layer]) -> Overlay | None:
         repositories=_once(value for layer in reversed(layers) for value in layer.repositories),
         edits=tuple(edits.values()),
         files=_by_name(layer.files for layer in layers),
+        images=image_rules((row for layer in layers for row in layer.images), platform.text),
         facts=_by_name(layer.facts for layer in layers),
         review=tuple(each for layer in reversed(layers) for each in layer.review),
         promote=top.promote,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from midstream.diagnostic import Place
     from midstream.source import Source
+    from midstream.ubi.tables import ImageRule
 
 
 class Value(Struct, frozen=True):
@@ -161,12 +162,14 @@ class Ship(Struct, frozen=True):
 
 
 class ContextFile(Struct, frozen=True):
-    """A file of the build context that ours takes the place of."""
+    """A file of the build context that ours takes the place of: `text`, or upstream's own with the
+    `swaps` made in it, old text for new."""
 
     path: str
-    text: Fragment
+    text: Fragment | None
     why: str
     place: Place
+    swaps: tuple[tuple[str, str], ...] = ()
 
 
 class FactKind(StrEnum):
@@ -238,6 +241,7 @@ class Overlay(Struct, frozen=True):
     repositories: tuple[Value, ...] = ()
     edits: tuple[OverlayEdit, ...] = ()
     files: Mapping[str, ContextFile] = field(default_factory=dict)
+    images: tuple[ImageRule, ...] = ()
     facts: Mapping[str, FactRule] = field(default_factory=dict)
     review: tuple[Review, ...] = ()
     promote: Promote | None = None

@@ -39,7 +39,7 @@ from midstream.source import Span
 from midstream.ubi.subject import PythonLayout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from midstream.configuration import Mistakes, Node, Record
     from midstream.overlay.fragments import Fragments
@@ -102,6 +102,7 @@ class Layer:
     edits: dict[str, OverlayEdit] = field(default_factory=dict)
     dropped: dict[str, Node] = field(default_factory=dict)
     files: dict[str, ContextFile] = field(default_factory=dict)
+    images: tuple[Node, ...] = ()
     facts: dict[str, FactRule] = field(default_factory=dict)
     labels: dict[str, Fragment] = field(default_factory=dict)
     review: tuple[Review, ...] = ()
@@ -297,7 +298,7 @@ def _texts_by_key(node: Node) -> dict[str, str | None]:
     return values
 
 
-def _make_swap(node: Node, _fragments: Fragments) -> Verb | None:
+def _make_swap(node: Node, _fragments: Fragments | None = None) -> Swap | None:
     texts = node.texts() if node.is_sequence else ()
     if len(texts) != 2 or not texts[0]:
         node.wrong("expected two texts, [old, new]")
@@ -345,12 +346,28 @@ def _misfit(at: Address, verb: Verb) -> str:
 
 def _read_files(layer: Layer, node: Node, fragments: Fragments) -> None:
     for key, value in node.entries():
-        record = value.record(required=("with", "why"))
-        with_ = record.get("with")
+        record = value.record(required=("why",), optional=("with", "swap"))
+        with_, swap = record.get("with"), record.get("swap")
+        if (with_ is None) == (swap is None):
+            value.wrong("expected either `with`, a file of ours, or `swap`, [old, new]")
         text = fragments.file(with_) if with_ else None
+        swaps = tuple(_swaps(swap)) if swap else ()
         why = _why(record)
-        if text:
-            layer.files[key.text()] = ContextFile(key.text(), text, why, value.place)
+        if text or swaps:
+            layer.files[key.text()] = ContextFile(key.text(), text, why, value.place, swaps)
+
+
+def _swaps(node: Node) -> Iterator[tuple[str, str]]:
+    """One pair of texts, or several."""
+    nodes = node.items() if node.is_sequence else [node]
+    for each in nodes if nodes and nodes[0].is_sequence else [node]:
+        pair = _make_swap(each)
+        if pair is not None:
+            yield pair.old, pair.new
+
+
+def _read_images(layer: Layer, node: Node, _fragments: Fragments) -> None:
+    layer.images = tuple(node.items())
 
 
 def _read_facts(layer: Layer, node: Node, _fragments: Fragments) -> None:
@@ -450,6 +467,7 @@ SECTIONS: dict[str, Callable[[Layer, Node, Fragments], None]] = {
     "edits": _read_edits,
     "drop_edits": _read_dropped,
     "files": _read_files,
+    "images": _read_images,
     "facts": _read_facts,
     "labels": _read_labels,
     "review": _read_review,

@@ -14,7 +14,7 @@ from midstream.configuration import load
 from midstream.diagnostic import Place, Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from midstream.configuration import Node, Record
     from midstream.source import Source
@@ -340,20 +340,26 @@ def _package(key: Node, node: Node, platform: str) -> Package:
 def read_images(source: Source, platform: str) -> ImageTable:
     """`images.yaml`, for one platform. Raises `ConfigurationError`."""
     root, mistakes = load(source)
+    rules = image_rules(root.items(), platform)
+    mistakes.raise_if_any()
+    return ImageTable(rules)
+
+
+def image_rules(rows: Iterable[Node], platform: str) -> tuple[ImageRule, ...]:
+    """The rows of images.yaml, or of an overlay's `images:`, for one platform."""
     rules = []
     seen: dict[str, Node] = {}
-    for node in root.items():
+    for node in rows:
         record = node.record(required=("match", "why"), optional=("to", "keep", "profiles"))
         match = record.text("match")
         if match in seen:
-            mistakes.add(
-                DUPLICATE_ROW, f"`{match}` has two rows", node.span,
-                help="take one of them out", also=Place(source, seen[match].span, "the first one"),
+            node.mistakes.add(
+                DUPLICATE_ROW, f"`{match}` has two rows", node.span, help="take one of them out",
+                also=Place(node.source, seen[match].span, "the first one"),
             )  # fmt: skip
         seen[match] = node
         rules.append(_image(record, match, platform))
-    mistakes.raise_if_any()
-    return ImageTable(tuple(rules))
+    return tuple(rules)
 
 
 def _image(record: Record, match: str, platform: str) -> ImageRule:
