@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from midstream.adapters import files, git
 from midstream.adapters.blobs import blob_id
-from midstream.adapters.git import DamagedPack, GitFailed, NoSuchRef
+from midstream.adapters.git import DamagedPack, GitBusy, GitFailed, NoSuchRef
 from midstream.adapters.locking import locked
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ class Cache(Struct, frozen=True):
         with self._held():
             try:
                 self._ask(*_FETCH, *depth, "origin", refspec)
-            except (GitFailed, DamagedPack):  # perhaps it is the cache that is damaged
+            except (GitBusy, GitFailed, DamagedPack):  # perhaps it is the cache that is damaged
                 self._remove()
                 self._make()
                 self._ask(*_FETCH, *depth, "origin", refspec)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from midstream.adapters import files, git
-from midstream.adapters.git import Address, NoSuchRef, UnsafeAddress
+from midstream.adapters.git import Address, GitBusy, NoSuchRef, UnsafeAddress
 from midstream.errors import MidstreamError, UsageError
 
 if TYPE_CHECKING:
@@ -62,12 +62,16 @@ class Seen(Struct, frozen=True):
 
 
 class Repository(Struct, frozen=True):
-    """`remote` names where it is fetched from and pushed to; without one it is all there is."""
+    """`remote` names where it is fetched from and pushed to; without one it is all there is.
+
+    `is_between`: a clone of our own, which nobody else works in.
+    """
 
     folder: Path
     remote: str | None = None
     address: Address | None = None
     token: str = ""
+    is_between: bool = False
 
     # --- looking ---
 
@@ -87,14 +91,24 @@ class Repository(Struct, frozen=True):
     def _fetch(self, base: str, prefix: str) -> None:
         every = f"+refs/heads/{prefix}/*:{_SEEN}/{prefix}/*"
         one = f"+{git.full_ref(f'refs/heads/{base}')}:{_SEEN}/{base}"
-        words = ("fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head")
+        words = ("fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--")
         try:
-            self._talk(*words, "--", self.remote or "", one, every)
+            self._talk_again(*words, self.remote or "", one, every)
         except NoSuchRef:  # a repository without a commit, perhaps
             if self._talk("ls-remote", "--heads", "--", self.remote or ""):
                 raise NoSuchRef(
                     f"{self.name} has no branch `{base}`", help="say which with --base"
                 ) from None
+
+    def _talk_again(self, *words: str) -> None:
+        try:
+            self._talk(*words)
+        except GitBusy:
+            if not self.is_between:
+                raise
+            for left in self.folder.rglob("*.lock"):  # of a git that was killed
+                left.unlink()
+            self._talk(*words)
 
     def commits(self, base: str | None, tip: str) -> tuple[Written, ...]:
         """The commits of a branch that the base doesn't have, newest first."""
@@ -239,7 +253,7 @@ def open_repository(
         name = hashlib.sha256(where.encode()).hexdigest()[:16]
         folder = caches / "midstreams" / name
         _make_clone(folder)
-        return Repository(folder, address.url, address, token)
+        return Repository(folder, address.url, address, token, is_between=True)
     folder = _top(where)
     if not pushes:
         return Repository(folder)
@@ -248,7 +262,7 @@ def open_repository(
 
 def head_branch(of: Repository) -> str | None:
     """The branch that a repository has checked out, or that its URL leads to."""
-    if of.address is not None and of.remote == of.address.url:
+    if of.is_between and of.remote and of.address:
         out = git.run("ls-remote", "--symref", "--", of.remote, "HEAD", own=True, to=of.address,
                       token=of.token, folder=of.folder)  # fmt: skip
         found = re.match(rb"ref: refs/heads/(\S+)\tHEAD", out)
