@@ -31,6 +31,7 @@ class Converted(Struct, frozen=True):
 
     assembled: Assembled
     findings: tuple[Diagnostic, ...]
+    subject: Subject | None = None
 
     @property
     def is_whole(self) -> bool:
@@ -60,7 +61,7 @@ def convert(source: Source, tables: Tables, python: PythonLayout | None = None) 
     assembled = assemble(source.name, source.text, outcome.edits)
     found = [*dockerfile.diagnostics, *outcome.diagnostics, *_doubts(subject)]
     found += _left(subject, assembled, found)
-    return Converted(assembled, tuple(found))
+    return Converted(assembled, tuple(found), subject)
 
 
 def _doubts(subject: Subject) -> list[Diagnostic]:

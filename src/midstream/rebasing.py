@@ -71,7 +71,8 @@ class Rebased(Struct, frozen=True, dict=True):
     """All that one target's rebase gives. `result` is None where upstream's text can't be read.
 
     `findings` are everything that was found, errors too; `questions` what a person has to answer;
-    `then` is the text that the last lock was made from; `files` are the texts of ours that stand in
+    `subject` is upstream's text as it was converted; `then` is the text that the last lock was made
+    from; `files` are the texts of ours that stand in
     the build context's place, by path.
     """
 
@@ -84,6 +85,7 @@ class Rebased(Struct, frozen=True, dict=True):
     findings: tuple[Diagnostic, ...]
     questions: tuple[Question, ...]
     sibling: Sibling
+    subject: Subject
     changes: tuple[Change, ...] = ()
     then: Source | None = None
     files: Mapping[str, str] = {}
@@ -246,7 +248,7 @@ class _Rebase:
         questions += history.identity_question(before, subject, origin.blob, known)
         return Rebased(
             overlay, origin, assembled, ledger, plan, lock, tuple(found), tuple(questions),
-            as_sibling(overlay, origin, proofs.view),
+            as_sibling(overlay, origin, proofs.view), subject,
             history.changes(before, subject, ledger, questions),
             before.earlier.dockerfile if before else None,
             dict(self.files),

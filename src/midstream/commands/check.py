@@ -9,6 +9,7 @@ import click
 
 from midstream import report
 from midstream.adapters import files
+from midstream.adapters.sandbox import NoSandbox
 from midstream.assumptions import shelf as assumptions
 from midstream.checks import shelf as checks
 from midstream.checks.view import COMMUNITY, REDHAT, View
@@ -23,11 +24,14 @@ from midstream.overlay.select import ship_stage
 from midstream.overlay.tables import load_tables
 from midstream.sarif import as_sarif
 from midstream.source import Source
+from midstream.tracing import NO_SANDBOX, no_sandbox
+from midstream.tracing import trace as trace_runs
 from midstream.ubi.subject import Subject
 
 if TYPE_CHECKING:
     from midstream.cli import Workspace
     from midstream.diagnostic import Diagnostic
+    from midstream.rebasing import Rebased
 
 
 @click.command("check")
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
 @click.option("--platform", default="ubi9", show_default=True, help="Of FILE.")
 @click.option("--stage", metavar="NAME", help="What FILE ships; its last stage by default.")
 @click.option("--profile", type=click.Choice([COMMUNITY, REDHAT]), default=COMMUNITY)
+@click.option("--trace", is_flag=True, help="Run each changed RUN's commands in a sandbox.")
 @click.option(
     "--sarif",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -51,15 +56,21 @@ def command(
     platform: str,
     stage: str | None,
     profile: str,
+    trace: bool,
     sarif: Path | None,
 ) -> int:
     """Check a Dockerfile, or targets' results, against the platform and the policy."""
     if bool(path) + bool(targets) + every != 1:
         raise UsageError("check what?", help="a FILE, --target T, or --all")
+    if path is not None and trace:
+        raise UsageError(
+            "--trace compares a result with upstream, and a file is alone",
+            help="name targets, or run: midstream convert --trace FILE",
+        )
     if path is not None:
         found = _check_file(workspace, path, platform, stage, profile)
     else:
-        found = _check_targets(workspace, targets, profile)
+        found = _check_targets(workspace, targets, profile, trace=trace)
     if sarif is not None:
         files.write(sarif, as_sarif(found))
     if workspace.json:
@@ -67,6 +78,8 @@ def command(
     else:
         report.show_findings(found)
         report.note(_counted(found))
+    if any(each.rule is NO_SANDBOX for each in found):
+        return Exit.OUTSIDE
     errors = any(each.is_error or workspace.strict for each in found)
     return Exit.FINDINGS if errors else Exit.OK
 
@@ -104,13 +117,29 @@ def _check_file(
 
 
 def _check_targets(
-    workspace: Workspace, targets: tuple[str, ...], profile: str
+    workspace: Workspace, targets: tuple[str, ...], profile: str, *, trace: bool
 ) -> list[Diagnostic]:
     rebaser, origins = upstreams.rebaser(workspace, profile=profile)
     wanted = targets or tuple(t for t in overlaid(at.tree(workspace)) if origins.has(t))
     found: list[Diagnostic] = []
-    for target in wanted:
-        rebased = rebaser.rebase(target)
+    done = [rebaser.rebase(target) for target in wanted]
+    for rebased in done:
         found += rebased.findings
         found += [question.finding for question in rebased.questions]
+    return [*found, *_traced(done, files.cache_root())] if trace else found
+
+
+def _traced(done: list[Rebased], cache: Path) -> list[Diagnostic]:
+    """What the sandbox finds; the first target for which there can't be one ends it."""
+    found: list[Diagnostic] = []
+    for rebased in done:
+        try:
+            traced = trace_runs(rebased.subject, parse(rebased.result), rebased.assembled, cache)
+        except NoSandbox as error:
+            return [*found, no_sandbox(error, rebased.subject)]
+        found += traced.findings
+        report.note(
+            f"{rebased.overlay.target}: {traced.runs} changed RUNs traced, "
+            f"{traced.remembered} of them earlier"
+        )
     return found
