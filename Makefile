@@ -7,11 +7,12 @@ PYTEST ?= $(BIN)/python -m pytest
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help rebase test lint bench lock system clean
+.PHONY: help rebase test lint bench pages lock system clean
 
 help:
 	@echo "make rebase TARGET=rocm   carry a target onto UBI, from the locked upstream release"
 	@echo "make test | lint | bench  what CI runs, and the speed figures"
+	@echo "make pages                renew docs/targets.md from upstream's releases"
 	@echo "make lock                 renew requirements/*.txt from requirements/*.in"
 
 $(VENV)/run: requirements/run.txt pyproject.toml
@@ -45,6 +46,9 @@ lint: $(VENV)/dev
 
 bench: $(VENV)/dev system
 	$(BIN)/python -m bench
+
+pages: $(VENV)/dev
+	$(BIN)/python -m bench.targets
 
 lock:
 	$(PYTHON) -m venv $(VENV)-lock
