@@ -40,8 +40,8 @@ Made by `make pages` from upstream's source releases and the overlays beside thi
 when it is old. Each number counts instructions of upstream's Dockerfile by what became of them:
 *unreachable* is in a stage that nothing shipped needs, *carried* is byte for byte, *converted* is
 a rule's work, the next three are the overlay's, *fact* is read by a template, *undecided* is
-nobody's, and none may be left. A finding here is a warning; an error leaves nothing written. MS354 says that
-a base image is named by its tag: `midstream pin` gives it its digest.
+nobody's, and none may be left. A finding here is a warning; an error leaves nothing written. MS354
+says that a base image is named by its tag: `midstream pin` gives it its digest.
 
 """
 FATES = (
