@@ -267,11 +267,16 @@ def open_questions(
                 each.fingerprint,
             )
     texts = frozenset(known.review.values())
+    moved = {mark for label, mark in known.review.items() if label not in review}
     for label, each in review.items():
-        if same_text and label not in known.review:
-            continue  # the overlay's own `review:` reaches further now; upstream didn't move
-        # The same text at another place was decided about already: it only moved.
-        if known.review.get(label) != each.fingerprint and each.fingerprint not in texts:
+        if label not in known.review:
+            if same_text:
+                continue  # the overlay's own `review:` reaches further now; upstream didn't move
+            # The same text at another place was decided about already. Where the last one counts,
+            # that place has to be gone: an ENTRYPOINT of an earlier stage is another one here.
+            if each.fingerprint in (moved if each.is_the_last_that_counts else texts):
+                continue
+        if known.review.get(label) != each.fingerprint:
             new = "something new" if label not in known.review else "a change"
             yield Question(
                 label,

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 DECISION = "decision"
 _KEYED = frozenset(("ARG", "ENV", "LABEL"))
+_LAST_COUNTS = frozenset(("CMD", "ENTRYPOINT", "SHELL", "STOPSIGNAL", "USER", "WORKDIR"))
 
 
 class Watched(Struct, frozen=True):
@@ -46,6 +47,11 @@ class Watched(Struct, frozen=True):
     def may_be_dropped(self) -> bool:
         """Whether the instruction can be left out by an answer alone."""
         return self.edit is None and self.instruction.keyword != "FROM"
+
+    @property
+    def is_the_last_that_counts(self) -> bool:
+        """Whether an image has one of these alone: its text says nothing without its place."""
+        return self.instruction.keyword in _LAST_COUNTS
 
 
 def edited(overlay: Overlay, subject: Subject, stage: Stage, wanted: Wanted) -> dict[str, Watched]:
@@ -135,7 +141,7 @@ def _name(stage: Stage | None, instruction: Instruction, text: str) -> str:
     """`final / ENV HF_HOME`."""
     label = stage.label if stage else "@global"
     body = text.split("\n")[-1]
-    if instruction.keyword in ("CMD", "ENTRYPOINT", "SHELL", "STOPSIGNAL", "USER", "WORKDIR"):
+    if instruction.keyword in _LAST_COUNTS:
         return f"{label} / {instruction.keyword}"  # the last one counts, so the kind is its name
     keyed = instruction.keyword in _KEYED
     names = re.findall(r"(?:^|\s)([A-Za-z_]\w*)=", body) if keyed else []

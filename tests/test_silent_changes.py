@@ -1,0 +1,81 @@
+"""Small changes of upstream's, of the kinds that it really makes: each is taken right, or asked
+about, or refused. None passes in silence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from demo import HEAD, make
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from demo import Ran
+
+REVIEW = """\
+review: [{at: "@ship-lineage / ENV,ENTRYPOINT,CMD,EXPOSE,USER"}]
+"""
+SERVED = """\
+FROM ubuntu:22.04 AS tools
+RUN touch /t
+FROM debian:12 AS build
+RUN touch /a
+FROM ubuntu:22.04 AS served
+COPY --from=build /a /a
+COPY --from=tools /t /t
+USER 1000
+ENTRYPOINT ["/a/serve"]
+FROM served AS final
+USER 2000
+ENTRYPOINT ["/a/start"]
+"""
+
+
+def after(
+    folder: Path,
+    *changes: tuple[str, str],
+    text: str = SERVED,
+    body: str = REVIEW,
+    head: str = HEAD.replace("  - {rule: non-root, why: a test}\n", ""),
+    upstream: dict[str, str | bytes] | None = None,
+) -> Ran:
+    """What a rebase says once upstream has made these changes to a text that was decided about."""
+    files: dict[str, str | bytes] = {"docker/Dockerfile.base": "FROM ubuntu:22.04\n"}
+    demo = make(folder, text, body, head=head, upstream=files | (upstream or {}))
+    first = demo.run("rebase", "--target", "app")
+    assert (first.exit_code, first.codes) == (0, []), first.stderr
+    for old, new in changes:
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    demo.track("2.2", {"docker/Dockerfile": text})
+    return demo.run("rebase", "--target", "app")
+
+
+# --- what is reviewed ---
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "label"),
+    [
+        ("/a/start", "/a/serve", "final / ENTRYPOINT"),
+        ("USER 2000", "USER 1000", "final / USER"),
+        ("FROM served AS final\n", "FROM served AS final\nCMD []\n", "final / CMD"),
+        ("COPY --from=build", "USER 2000\nCOPY --from=build", "served / USER"),
+        ("FROM ubuntu:22.04 AS tools", "FROM debian:12 AS tools", "tools / FROM"),
+    ],
+)
+def test_what_another_stage_says_already_is_asked_about_where_it_is_new(
+    tmp_path: Path, old: str, new: str, label: str
+) -> None:
+    ran = after(tmp_path, (old, new))
+    assert (ran.exit_code, set(ran.codes)) == (1, {"MS221"})
+    assert f"`{label}`" in ran.stderr
+
+
+def test_an_entrypoint_that_only_moved_to_another_stage_is_not_asked_about(tmp_path: Path) -> None:
+    line = 'ENTRYPOINT ["/a/start"]\n'
+    moved = ("FROM served AS final\n", f"FROM served AS more\n{line}FROM more AS final\n")
+    ran = after(tmp_path, (f"USER 2000\n{line}", "USER 2000\n"), moved)
+    assert (ran.exit_code, ran.codes) == (0, [])
