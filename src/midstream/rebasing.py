@@ -91,9 +91,13 @@ class Rebased(Struct, frozen=True, dict=True):
     files: Mapping[str, str] = {}
 
     @property
+    def has_errors(self) -> bool:
+        return any(found.is_error for found in self.findings)
+
+    @property
     def is_proved(self) -> bool:
         """Whether it may be written: no error, no open question."""
-        return not self.questions and not any(found.is_error for found in self.findings)
+        return not self.questions and not self.has_errors
 
     @property
     def result(self) -> Source:
@@ -106,7 +110,7 @@ class Rebaser:
 
     `origin_of` gives upstream's text for a target; `cache` is where proofs are remembered;
     `earlier` gives upstream as it was when a lock was made, where that is at hand; `locks` stand
-    in the place of those of the tree, if there are any.
+    in the place of those of the tree, by an overlay's folder, if there are any.
     """
 
     folder: Folder
@@ -148,7 +152,7 @@ class Rebaser:
     def known_decisions(self, overlay: Overlay) -> Decisions | None:
         """What the overlay's lock holds; None where there is none yet. Raises `UnreadableLock`."""
         if self.locks is not None:
-            return self.locks.get(overlay.target)
+            return self.locks.get(overlay.folder)
         path = f"{overlay.folder}/{decisions.NAME}"
         data = self.folder.read(path)
         return None if data is None else decisions.read_decisions(Source.from_bytes(path, data))
@@ -283,7 +287,8 @@ class _Rebase:
     def _sibling(self, target: str) -> str:
         """The image of another target, which is rebased in memory to know what it brings."""
         rebased = self.shared.rebase(target)
-        if not rebased.is_proved:
+        taken = self.shared.locks is not None  # a replay counts questions, and goes on
+        if not (rebased.is_proved or (taken and not rebased.has_errors)):
             raise CannotRebase(
                 f"`{self.target}` is built on `{target}`, which has errors",
                 help=f"see them all: midstream rebase --target {target}",

@@ -8,13 +8,14 @@ from msgspec import Struct
 
 from midstream.errors import MidstreamError
 from midstream.movement import Answer
+from midstream.origin import Earlier, dockerfiles_beside
 from midstream.overlay.load import NoOverlay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from midstream.decisions import Decisions
-    from midstream.origin import Earlier, Origin
+    from midstream.origin import Origin
     from midstream.rebasing import Rebased, Rebaser
 
 
@@ -40,12 +41,12 @@ class Walk:
         self.rebaser = rebaser
         self.origin_of = origin_of
         self._locks: dict[str, Decisions] = {}
-        self._earlier: dict[str, Earlier] = {}
+        self._earlier: dict[tuple[str, str | None], Earlier] = {}
         rebaser.locks = self._locks
         rebaser.earlier = self._then
 
     def _then(self, lock: Decisions) -> Earlier | None:
-        return self._earlier.get(lock.target)
+        return self._earlier.get((lock.target, lock.upstream.get("blob")))
 
     def steps(self, revision: str, targets: Iterable[str]) -> Iterator[Step]:
         """What the rebase of each target gives at one revision."""
@@ -65,11 +66,11 @@ class Walk:
             self._keep(target, rebased)
 
     def _keep(self, target: str, rebased: Rebased) -> None:
-        from midstream.origin import Earlier, dockerfiles_beside
-
-        self._locks[target] = rebased.decisions
         origin = rebased.origin
-        self._earlier[target] = Earlier(origin.dockerfile, dockerfiles_beside(origin))
+        # As in a tree, each range's overlay has a lock of its own.
+        self._locks[rebased.overlay.folder] = rebased.decisions
+        text = Earlier(origin.dockerfile, dockerfiles_beside(origin))
+        self._earlier[target, origin.blob] = text
 
 
 def _step(revision: str, rebased: Rebased) -> Step:
