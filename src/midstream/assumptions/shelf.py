@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from midstream.assumptions import (
+    compiler_name,
     debian_file,
     distro_name,
     duplicate_user,
@@ -34,7 +35,7 @@ CONVERTING = (python_layout, system_flag, system_python, shell_dialect, debian_f
 CHECKING = (
     glibc_tag, python_layout, system_flag, system_python, linux_gnu, distro_name, manylinux_python,
     missing_tool, duplicate_user, script_with_apt, install_libdir, tool_path,
-    linker_folder, preloaded_library, debian_file,
+    linker_folder, preloaded_library, debian_file, compiler_name,
 )  # fmt: skip
 
 
