@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:
 	@echo "make rebase TARGET=rocm   carry a target onto UBI, from the locked upstream release"
 	@echo "make test | lint | bench  what CI runs, and the speed figures"
-	@echo "make pages                renew docs/targets.md from upstream's releases"
+	@echo "make pages                renew docs/targets.md and decisions.md from upstream's releases"
 	@echo "make lock                 renew requirements/*.txt from requirements/*.in"
 
 $(VENV)/run: requirements/run.txt pyproject.toml
@@ -49,6 +49,7 @@ bench: $(VENV)/dev system
 
 pages: $(VENV)/dev
 	$(BIN)/python -m bench.targets
+	$(BIN)/python -m bench.decisions
 
 lock:
 	$(PYTHON) -m venv $(VENV)-lock
