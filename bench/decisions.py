@@ -45,8 +45,8 @@ what a person had to look at.
 TAIL = """
 The first release of a range has nothing to compare with, so its line is empty. A dash says that no
 overlay here is for that release: nobody has written one for cuda before 0.31, nor for rocm and
-rocm_base between 0.14 and 0.32. Upstream's `rocm_base` of 0.33.0 is another file than the one before
-it: that one stood at another path, so the overlay for it starts a range of its own.
+rocm_base between 0.14 and 0.32. Upstream's `rocm_base` of 0.33.0 is another file than the one
+before it: that one stood at another path, so the overlay for it starts a range of its own.
 
 ## Answering
 
@@ -60,10 +60,10 @@ midstream decide --target cuda 'vllm-runtime-base / ENV UV_COMPILE_BYTECODE' \\
     --carry --why 'bytecode is compiled at build time; nothing of it is left at run time'
 ```
 
-`--carry` takes upstream's text, `--drop` leaves it out while it stays as it is, `--accept` says that
-an edit of the overlay is right for the new text too. An answer about a text that is gone is said to
-have expired; `--forget` takes it out. Two people's answers in one lock that git couldn't merge are
-joined by `--merge`.
+`--carry` takes upstream's text, `--drop` leaves it out while it stays as it is, `--accept` says
+that an edit of the overlay is right for the new text too. An answer about a text that is gone is
+said to have expired; `--forget` takes it out. Two people's answers in one lock that git couldn't
+merge are joined by `--merge`.
 """
 
 
