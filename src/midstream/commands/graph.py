@@ -10,16 +10,15 @@ import click
 from midstream import report
 from midstream.adapters import files, process
 from midstream.commands import upstreams
-from midstream.dockerfile.graph import Need, build_graph
+from midstream.dockerfile.drawing import dot, mermaid
+from midstream.dockerfile.graph import build_graph
 from midstream.dockerfile.scan import parse
 from midstream.errors import Exit, UsageError
 from midstream.source import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from midstream.cli import Workspace
-    from midstream.dockerfile.graph import Arrow, Graph
+    from midstream.dockerfile.graph import Graph
 
 FORMATS = ("dot", "mermaid", "svg", "png", "json")
 
@@ -51,11 +50,11 @@ def command(
     if workspace.json or shape == "json":
         report.document("graph", _as_json(graph))
     elif shape == "mermaid":
-        report.line("\n".join(_mermaid(graph)))
+        report.line("\n".join(mermaid(graph)))
     elif shape == "dot":
-        report.line("\n".join(_dot(graph)))
+        report.line("\n".join(dot(graph)))
     else:
-        text = "\n".join(_dot(graph)).encode("utf-8", "replace")
+        text = "\n".join(dot(graph)).encode("utf-8", "replace")
         report.raw(process.check(process.run("dot", f"-T{shape}", input=text)))
     return Exit.OK
 
@@ -65,53 +64,6 @@ def _pair(text: str) -> tuple[str, str]:
     if not equals:
         raise UsageError(f"`{text}` is not NAME=VALUE")
     return name, value
-
-
-_STYLES = {Need.BASE: "solid", Need.COPY: "dashed", Need.MOUNT: "dotted"}
-
-
-def _dot(graph: Graph) -> Iterator[str]:
-    yield "digraph stages {"
-    yield '  rankdir=LR; node [shape=box, fontname="sans-serif"]; edge [fontname="sans-serif"];'
-    for stage in graph.dockerfile.stages:
-        yield f"  s{stage.index} [label={_quoted(stage.label)}];"
-    images = {name: number for number, name in enumerate(sorted(_images(graph)))}
-    for name, number in images.items():
-        yield f"  i{number} [label={_quoted(name)}, shape=cylinder];"
-    for arrow, count in _arrows(graph):
-        start = f"s{arrow.target}" if arrow.target is not None else f"i{images[arrow.image or '']}"
-        label = f", label={_quoted(str(count))}" if count > 1 else ""
-        yield f"  {start} -> s{arrow.stage} [style={_STYLES[arrow.need]}{label}];"
-    yield "}"
-
-
-def _mermaid(graph: Graph) -> Iterator[str]:
-    yield "flowchart LR"
-    for stage in graph.dockerfile.stages:
-        yield f"  s{stage.index}[{_quoted(stage.label)}]"
-    images = {name: number for number, name in enumerate(sorted(_images(graph)))}
-    for name, number in images.items():
-        yield f"  i{number}[({_quoted(name)})]"
-    for arrow, _ in _arrows(graph):
-        start = f"s{arrow.target}" if arrow.target is not None else f"i{images[arrow.image or '']}"
-        line = "-->" if arrow.need is Need.BASE else "-.->"
-        yield f"  {start} {line} s{arrow.stage}"
-
-
-def _images(graph: Graph) -> set[str]:
-    return {arrow.image or "" for arrow in graph.arrows if arrow.target is None}
-
-
-def _arrows(graph: Graph) -> list[tuple[Arrow, int]]:
-    """Each arrow once, with how often it is there."""
-    counts: dict[tuple[int, Need, int | None, str | None], list[Arrow]] = {}
-    for arrow in graph.arrows:
-        counts.setdefault((arrow.stage, arrow.need, arrow.target, arrow.image), []).append(arrow)
-    return [(same[0], len(same)) for same in counts.values()]
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', "'") + '"'
 
 
 def _as_json(graph: Graph) -> dict[str, object]:

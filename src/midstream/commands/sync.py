@@ -6,28 +6,34 @@ import hashlib
 import os
 import re
 import time
+from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from midstream import report
 from midstream.adapters import files, repository
+from midstream.adapters.forge import open_forge
 from midstream.adapters.locking import locked
 from midstream.commands import upstreams
 from midstream.commands import workspace as at
 from midstream.errors import Exit, UsageError
 from midstream.overlay.load import targets as overlaid
+from midstream.sync.reviewing import review
 from midstream.sync.running import Options, Outcome, Sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+    from contextlib import AbstractContextManager
 
+    from midstream.adapters.forge import Forge
     from midstream.adapters.repository import Repository
     from midstream.cli import Workspace
     from midstream.decisions import Decisions
     from midstream.overlay.model import Overlay
     from midstream.rebasing import Rebased
+    from midstream.sync.reviewing import Reviewed
     from midstream.sync.running import Result
     from midstream.upstream.config import Project
     from midstream.upstream.snapshot import Snapshot
@@ -75,6 +81,10 @@ class Pattern(click.ParamType[re.Pattern[str]]):
               help="Wait while all upstream commits since have such a subject.")  # fmt: skip
 @click.option("--wait", type=Duration(), default="0m", metavar="10m",
               help="Wait for another run that is under way; without it, exit with 75.")  # fmt: skip
+@click.option("--describe", "folder", type=click.Path(path_type=Path, file_okay=False),
+              metavar="DIR", help="Write what each change is about, in Markdown.")  # fmt: skip
+@click.option("--open-pr", "forge", type=click.Choice(["github", "gitlab"]),
+              help="Keep one pull request open for each branch; with --push.")  # fmt: skip
 @click.option("--project", metavar="NAME", help="Of upstream/NAME.yaml, where there are several.")
 @click.pass_obj
 def command(
@@ -89,6 +99,8 @@ def command(
     quiet: float,
     skip: re.Pattern[str] | None,
     wait: float,
+    folder: Path | None,
+    forge: str | None,
     project: str | None,
 ) -> int:
     """Follow upstream: rebase what moved, and commit it on `midstream/<target>`, unattended."""
@@ -112,10 +124,41 @@ def command(
         fits=_fits(workspace.root, kept) if inside is not None else lambda _base: "",
     )  # fmt: skip
     lock = hashlib.sha256(kept.name.encode()).hexdigest()[:16]
-    with locked(caches / "sync" / f"{lock}.lock", f"syncs {kept.name}", wait):
+    one_run = locked(caches / "sync" / f"{lock}.lock", f"syncs {kept.name}", wait)
+    with _forge(forge, kept, options) as pulls, one_run:
         found = job.run(_wanted(workspace, followed, targets))
-    _show(workspace, job, found)
-    return Exit.worst(each.exit for each in found)
+        reviewed = _review(pulls, job, found) if pulls else []
+        if folder is not None:
+            _write_descriptions(folder, job, found)
+    _show(workspace, job, found, reviewed)
+    return Exit.worst([*(each.exit for each in found), *(each.exit for each in reviewed)])
+
+
+def _forge(
+    kind: str | None, kept: Repository, options: Options
+) -> AbstractContextManager[Forge | None]:
+    """Raises `UsageError`, and `ForgeForbids` where there is no token."""
+    if kind is None or options.dry_run:
+        return nullcontext()
+    if not options.pushes or kept.address is None:
+        raise UsageError("--open-pr needs a branch at the forge", help="add --push")
+    where = os.environ.get("MIDSTREAM_FORGE_REPOSITORY") or kept.address.url
+    return open_forge(kind, where)
+
+
+def _review(pulls: Forge, job: Sync, found: list[Result]) -> list[Reviewed]:
+    return [review(pulls, job.options.base, each, job.is_moot, job.describe) for each in found]
+
+
+def _write_descriptions(folder: Path, job: Sync, found: list[Result]) -> None:
+    """A file for each target that moved or asks: the whole, and what fits where that is less."""
+    for each in found:
+        if each.rebased is None or each.outcome is Outcome.SAME:
+            continue
+        said = job.describe(each)
+        files.write(folder / f"{each.target}.md", said.whole.encode("utf-8", "replace"))
+        if said.is_cut:
+            files.write(folder / f"{each.target}.cut.md", said.body.encode("utf-8", "replace"))
 
 
 def _wanted(workspace: Workspace, project: Project, targets: tuple[str, ...]) -> tuple[str, ...]:
@@ -171,9 +214,9 @@ def _fits(root: Path, kept: Repository) -> Callable[[str | None], str]:
 # --- showing ---
 
 
-def _show(workspace: Workspace, job: Sync, found: list[Result]) -> None:
+def _show(workspace: Workspace, job: Sync, found: list[Result], reviewed: list[Reviewed]) -> None:
     if workspace.json:
-        report.document("sync", _as_json(job, found))
+        report.document("sync", _as_json(job, found, reviewed))
     for each in found:
         if each.rebased is not None and each.outcome in (Outcome.ASKED, Outcome.ERRORS):
             questions = (question.finding for question in each.rebased.questions)
@@ -186,14 +229,19 @@ def _show(workspace: Workspace, job: Sync, found: list[Result]) -> None:
         rows = [(each.target, str(each.outcome), _commit(each), report.visible(each.said))
                 for each in found]  # fmt: skip
         report.table(("TARGET", "OUTCOME", "COMMIT", ""), rows)
+    for done in reviewed:
+        report.note(f"{done.target}: pull request {done.did} {done.url}".rstrip())
+        if done.error is not None:
+            report.show_error(done.error)
 
 
 def _commit(result: Result) -> str:
     return result.new[:12] if result.new else "-"
 
 
-def _as_json(job: Sync, found: list[Result]) -> dict[str, object]:
+def _as_json(job: Sync, found: list[Result], reviewed: list[Reviewed]) -> dict[str, object]:
     lock = job.inputs.lock
+    pulls = {each.target: {"did": each.did, "url": each.url or None} for each in reviewed}
     return {
         "project": lock.project,
         "upstream": {"release": lock.release or None, "commit": lock.commit, "date": lock.date},
@@ -207,6 +255,7 @@ def _as_json(job: Sync, found: list[Result]) -> dict[str, object]:
                 "old": each.standing.tip if each.standing else None,
                 "new": each.new,
                 "questions": [q.id for q in each.rebased.questions] if each.rebased else [],
+                "pull_request": pulls.get(each.target),
                 "exit": int(each.exit),
             }
             for each in found

@@ -16,10 +16,13 @@ from midstream import decisions
 from midstream.adapters import files
 from midstream.adapters.repository import Move, Pushed
 from midstream.errors import Exit, MidstreamError, Refused
+from midstream.rebasing import RENDERED
 from midstream.results import results
 from midstream.source import Source
 from midstream.sync import branch
 from midstream.sync.branch import Inputs, branch_of
+from midstream.sync.commits import told
+from midstream.sync.describing import describe
 from midstream.sync.inputs import overlay_digest, same_outcome
 from midstream.upstream.config import FOLDER
 from midstream.upstream.lock import UnreadableLock, read_lock
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from midstream.decisions import Decisions
     from midstream.overlay.model import Overlay
     from midstream.rebasing import Rebased
+    from midstream.sync.describing import Description
     from midstream.upstream.config import Project
     from midstream.upstream.git_source import GitSource
     from midstream.upstream.lock import Lock
@@ -152,6 +156,31 @@ class Sync:
             return Result(target, Outcome.HELD, held, standing)
         return self._rebased(target, standing, inputs)
 
+    # --- for people ---
+
+    def describe(self, result: Result) -> Description:
+        """What a target's branch is about. Raises as a rebase does."""
+        rebased = result.rebased or self._render(result.target, self.inputs)
+        standing = result.standing
+        before = (self._lock_at(standing.base) or standing.before) if standing else None
+        commits = told(self.source, self.options.ref, before, self.inputs.lock, rebased)
+        tip = result.new or (standing.tip if standing else None) or ""
+        return describe(rebased, self.inputs, before, commits, tip)
+
+    def is_moot(self, result: Result) -> bool:
+        """Whether the base holds the results of a target's branch already."""
+        standing = result.standing
+        tip = result.new or (standing.tip if standing else None)
+        if standing is None or tip is None or not (result.new or standing.is_ahead):
+            return True
+        top = self._path(f"{RENDERED}/{self.project.name}")
+        mine = f"{top}/Dockerfile.{result.target}.ubi", f"{top}/{result.target}.files/"
+        paths = [p for p in self.repository.paths(tip, top) if p.startswith(mine)]
+        there = self.repository.read(tip, paths)
+        return same_outcome(
+            self.repository.read(standing.base, paths), {p: d for p, d in there.items() if d}
+        )
+
     # --- what is there ---
 
     def _standing(self, target: str) -> Standing:
@@ -174,11 +203,14 @@ class Sync:
         self, name: str, base: Written | None, tip: str | None, parent: Written | None,
         own: tuple[Written, ...],
     ) -> Standing:  # fmt: skip
-        path = self._path(f"{FOLDER}/{self.project.name}.lock.json")
-        data = self.repository.read(parent.id if parent else None, [path])[path]
-        before = _lock_or_none(path, data)
+        before = self._lock_at(parent.id if parent else None)
         of_people = branch.strangers(own)
         return Standing(name, base.id if base else None, tip, parent, own, of_people, before)
+
+    def _lock_at(self, commit: str | None) -> Lock | None:
+        """The upstream that is carried at a commit."""
+        path = self._path(f"{FOLDER}/{self.project.name}.lock.json")
+        return _lock_or_none(path, self.repository.read(commit, [path])[path])
 
     def _why_stopped(self, target: str, standing: Standing) -> str:
         if not standing.is_known:
@@ -263,15 +295,17 @@ class Sync:
         mismatch = self.fits(standing.base)
         if mismatch:
             raise Refused(mismatch, help="commit it, or pull; then run again")
-        self.source.bring(inputs.lock)
-        snapshot = self.source.locked(inputs.lock)
-        rebased = self.rebase(snapshot, target)
+        rebased = self._render(target, inputs)
         if rebased.questions:
             said = f"{len(rebased.questions)} questions; the branch stays as it is"
             return Result(target, Outcome.ASKED, said, standing, rebased=rebased)
         if not rebased.is_proved:
             return Result(target, Outcome.ERRORS, "the branch stays", standing, rebased=rebased)
         return self._committed(target, standing, inputs, rebased)
+
+    def _render(self, target: str, inputs: Inputs) -> Rebased:
+        self.source.bring(inputs.lock)
+        return self.rebase(self.source.locked(inputs.lock), target)
 
     def _committed(
         self, target: str, standing: Standing, inputs: Inputs, rebased: Rebased
