@@ -55,17 +55,17 @@ class Origin(Struct, frozen=True, dict=True):
         return sorted(name for name in names if name.startswith("requirements"))
 
     def scripts(self) -> Mapping[str, Source]:
-        """The shell scripts that are watched, which RUNs may call. Each is read when it is asked
+        """The scripts that are watched, which RUNs may call. Each is read when it is asked
         for: most never are."""
         return _Scripts(self.snapshot) if self.snapshot is not None else {}
 
 
 class _Scripts(Mapping[str, "Source"]):
-    """The `*.sh` of a release, by path."""
+    """The `*.sh` and `*.py` of a release, by path."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
-        self._paths = [path for path in snapshot.lock.files if path.endswith(".sh")]
+        self._paths = [path for path in snapshot.lock.files if path.endswith((".sh", ".py"))]
 
     def __getitem__(self, path: str) -> Source:
         if path not in self._paths:

@@ -1,4 +1,4 @@
-"""A RUN that calls a script of the build context, in which apt is called."""
+"""Scripts of the build context in which apt is called, or that nobody has read."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ import posixpath
 import re
 from typing import TYPE_CHECKING
 
+from midstream.assumptions.places import finding, in_comment
 from midstream.diagnostic import Diagnostic, Place, Rule, Severity
+from midstream.dockerfile.arguments import Item, mounts, transfer
 from midstream.dockerfile.shell import called_scripts, read_text
+from midstream.source import Span
 from midstream.ubi.survey import survey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from midstream.dockerfile.commands import Command
-    from midstream.source import Source, Span
+    from midstream.dockerfile.arguments import Mount
+    from midstream.dockerfile.model import Instruction, Stage
+    from midstream.source import Source
     from midstream.ubi.subject import Subject
 
 NAME = "script-with-apt"
@@ -23,7 +27,8 @@ CALLS_APT = Rule(
     "MS309",
     NAME,
     """\
-**What it says.** A RUN calls a script of the build context, and the script calls apt or dpkg.
+**What it says.** A RUN calls a script of the build context, and the script calls apt or dpkg; or
+such a script is copied, mounted or named where nothing shows how it is called.
 
 **Why it matters.** Nothing in the Dockerfile shows it. On UBI the script fails, or passes over what
 it should install if its errors are ignored.
@@ -32,33 +37,113 @@ it should install if its errors are ignored.
 the overlay.
 """,
 )
-RULES = (CALLS_APT,)
+UNREAD = Rule(
+    "MS318",
+    "unread-script",
+    """\
+**What it says.** A script of the build context is copied or called, and it isn't among the files
+that are watched.
+
+**Why it matters.** Nobody has read it. It may call apt, and nothing in the Dockerfile shows it.
+
+**The way out.** List it under `watch:` of the project's file in upstream/, and run
+`midstream track`.
+""",
+)
+RULES = (CALLS_APT, UNREAD)
 
 _DEBIAN = frozenset(("apt", "apt-get", "apt-key", "aptitude", "dpkg", "add-apt-repository"))
 
 # What the shell fills in: `$(uname -m)`, `${ARCH}`.
 _LATER = re.compile(r"\$\([^()]*\)|`[^`]*`|\$\{[^}]*\}|\$\w+")
 
+# A command that Python is given as a string or as the first of a list.
+_IN_PYTHON = re.compile(r"""(?<=["'])(?:sudo )?(?P<name>apt|apt-get|aptitude|dpkg)(?=["' ])""")
+
+# Behind one of these, a relative path is no longer one of the build context.
+_ELSEWHERE = frozenset(("cd", "pushd", "git", "tar", "unzip"))
+
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
-    """Every Debian command in the scripts that live RUNs call."""
+    """Every script with a Debian command that live instructions call, bring in or name, once; and
+    those that can't be read."""
     footings = survey(subject)
-    seen: set[str] = set()
+    found: dict[str, Diagnostic] = {}
     for stage in subject.live_stages:
         if footings[stage.index].manager is None:
             continue
         for instruction in stage.instructions:
-            for word in called_scripts(subject.script(instruction)):
-                for source in find_scripts(subject, word.value):
-                    if source.name not in seen and source.name.endswith("sh"):
-                        seen.add(source.name)
-                        yield from _script(subject, source, word.span, stage.label)
+            for source, span, severity in _scripts(subject, instruction):
+                earlier = found.get(source.name)
+                if earlier is not None and (earlier.is_error or severity is Severity.WARNING):
+                    continue
+                call = _call_of_apt(source)
+                if call is not None:
+                    found[source.name] = _finding(subject, source, call, span, stage, severity)
+            for item in _unread(subject, instruction):
+                found.setdefault(item.text, _nobody_read(subject, item, stage))
+    yield from found.values()
 
 
-def _script(subject: Subject, source: Source, at: Span, stage: str) -> Iterator[Diagnostic]:
-    calls = [c for c in read_text(source.text).commands if c.name in _DEBIAN]
-    if calls:
-        yield _finding(subject, source, calls[0], at, stage)
+def _scripts(subject: Subject, instruction: Instruction) -> Iterator[tuple[Source, Span, Severity]]:
+    """The scripts that an instruction calls; that it brings in by name; that it names at all."""
+    for word in called_scripts(subject.script(instruction)):
+        for source in find_scripts(subject, word.value):
+            yield source, word.span, Severity.ERROR
+    text = subject.dockerfile.source.text
+    brought = [each.span for each in _brought(subject, instruction)]
+    for path in subject.context:
+        if path not in text:
+            continue
+        named = re.compile(rf"(?<![\w.-]){re.escape(path)}(?![\w.-])")
+        for found in named.finditer(text, instruction.span.start, instruction.span.end):
+            span = Span(*found.span())
+            if not in_comment(text, span.start, instruction.span.start):
+                is_brought = any(span in each for each in brought)
+                severity = Severity.ERROR if is_brought else Severity.WARNING
+                yield subject.context[path], span, severity
+
+
+def _brought(subject: Subject, instruction: Instruction) -> Iterator[Item | Mount]:
+    """What an instruction takes out of the build context."""
+    if instruction.keyword in ("COPY", "ADD") and instruction.flag("from") is None:
+        yield from transfer(subject.dockerfile, instruction).sources
+    elif instruction.keyword == "RUN":
+        for mount in mounts(subject.dockerfile, instruction):
+            if mount.type == "bind" and mount.get("from") is None:
+                yield mount
+
+
+def _unread(subject: Subject, instruction: Instruction) -> Iterator[Item]:
+    """Scripts of the build context that aren't at hand, where there is a build context at all."""
+    if not subject.context:
+        return
+    if instruction.keyword in ("COPY", "ADD") and instruction.flag("from") is None:
+        for item in transfer(subject.dockerfile, instruction).sources:
+            is_plain = re.fullmatch(r"[\w./-]+\.(?:sh|bash)", item.text)
+            if is_plain and not find_scripts(subject, item.text):
+                yield item
+        return
+    script = subject.script(instruction)
+    if any(command.name in _ELSEWHERE for command in script.commands):
+        return
+    for word in called_scripts(script):
+        # Without a folder it may be anything that was made or fetched before.
+        is_below = re.fullmatch(r"\w[\w-]*/[\w./-]+\.(?:sh|bash)", word.value)
+        if is_below and not find_scripts(subject, word.value):
+            yield Item(word.value, word.span)
+
+
+def _call_of_apt(source: Source) -> tuple[str, Span] | None:
+    """The first Debian command in a script."""
+    if source.name.endswith(".py"):
+        for found in _IN_PYTHON.finditer(source.text):
+            line = source.text.rfind("\n", 0, found.start()) + 1
+            if not source.text[line : found.start()].lstrip().startswith("#"):
+                return found["name"], Span(*found.span())
+        return None
+    calls = (c for c in read_text(source.text).commands if c.name in _DEBIAN)
+    return next(((call.name, call.span) for call in calls), None)
 
 
 def find_scripts(subject: Subject, path: str) -> tuple[Source, ...]:
@@ -66,27 +151,42 @@ def find_scripts(subject: Subject, path: str) -> tuple[Source, ...]:
     copied to. `build_$(uname -m).sh` is any of those that fit; a name that fits files in several
     folders is none of them."""
     wanted = posixpath.normpath(path).lstrip("/")
-    for shape in (wanted, posixpath.basename(wanted)):
+    name = posixpath.basename(wanted)
+    for shape, part_of in ((wanted, str), (name, posixpath.basename)):
         fits = re.compile("[^/]*".join(re.escape(part) for part in _LATER.split(shape)))
-        found = [
-            each for each in subject.context
-            if fits.fullmatch(each if shape == wanted else posixpath.basename(each))
-        ]  # fmt: skip
+        found = [each for each in subject.context if fits.fullmatch(part_of(each))]
         if len({posixpath.dirname(each) for each in found}) == 1:
             return tuple(subject.context[each] for each in sorted(found))
     return ()
 
 
-def _finding(subject: Subject, source: Source, call: Command, at: Span, stage: str) -> Diagnostic:
-    line = source.position(call.span.start).line
+def _finding(
+    subject: Subject,
+    source: Source,
+    call: tuple[str, Span],
+    at: Span,
+    stage: Stage,
+    severity: Severity,
+) -> Diagnostic:
+    name, span = call
+    line = source.position(span.start).line
     return Diagnostic(
         rule=CALLS_APT,
-        severity=Severity.ERROR,
-        message=f"`{source.name}` calls `{call.name}` in line {line}",
+        severity=severity,
+        message=f"`{source.name}` calls `{name}` in line {line}",
         source=subject.dockerfile.source,
         span=at,
         help=f"files: {{{source.name}: {{with: {posixpath.basename(source.name)}.j2, why: …}}}} "
         "in the overlay",
-        context=f"stage {stage}",
-        also=Place(source, call.span, "in the script"),
+        context=f"stage {stage.label}",
+        also=Place(source, span, "in the script"),
     )
+
+
+def _nobody_read(subject: Subject, word: Item, stage: Stage) -> Diagnostic:
+    return finding(
+        subject, stage, UNREAD, word.span,
+        f"`{word.text}` isn't among the watched files, so what it calls isn't known",
+        "list it under `watch:` of the project's file in upstream/, and run `midstream track`",
+        Severity.WARNING,
+    )  # fmt: skip
