@@ -62,11 +62,6 @@ class Placed:
     found: list[Diagnostic] = field(default_factory=list)
 
 
-def name_of(file: ContextFile) -> str:
-    """What the ledger and the lock call the replacement of a file."""
-    return f"files:{file.path}"
-
-
 def text_of(file: ContextFile, values: Mapping[str, Any], upstream: Source | None) -> str:
     """A file's text: ours, or `upstream` with the texts swapped. Raises `UsageError`.
 
@@ -197,7 +192,7 @@ class _Placer:
         if text[instruction.span.end - 1] != "\n":
             line = f"\n{line}"
         self.placed.insertions.append(
-            Insertion(instruction.span.end, line, name_of(self.file), self.file.why)
+            Insertion(instruction.span.end, line, self.file.name, self.file.why)
         )
         self._touch(instruction)
 
@@ -231,10 +226,10 @@ class _Placer:
         return expand(written, scope, self.subject.dockerfile.escape).text
 
     def _change(self, span: Span, text: str) -> None:
-        self.placed.edits.append(Edit(span, text, name_of(self.file), self.file.why))
+        self.placed.edits.append(Edit(span, text, self.file.name, self.file.why))
 
     def _touch(self, instruction: Instruction) -> None:
-        touch = Touch(instruction, Effect.EDITED, name_of(self.file), self.file.why)
+        touch = Touch(instruction, Effect.EDITED, self.file.name, self.file.why)
         self.placed.touches.append(touch)
 
 

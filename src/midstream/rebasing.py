@@ -16,7 +16,7 @@ from midstream.agreement import disagreements
 from midstream.assumptions import shelf as assumptions
 from midstream.building import BuildPlan, plan_build
 from midstream.checks.view import COMMUNITY, View
-from midstream.context_files import CONTEXT, name_of, place_files, text_of
+from midstream.context_files import CONTEXT, place_files, text_of
 from midstream.conversions import shelf as conversions
 from midstream.dockerfile.graph import build_graph
 from midstream.dockerfile.scan import parse
@@ -188,7 +188,7 @@ class _Rebase:
         watching.drop_as_decided(wanted, known, review)
         edited = watching.edited(overlay, subject, stage, wanted)
         names_now = [
-            *(edit.id for edit in overlay.edits), *map(name_of, overlay.files.values()),
+            *(edit.id for edit in overlay.edits), *(file.name for file in overlay.files.values()),
             *review, history.IDENTITY,
         ]  # fmt: skip
         wanted.found += decisions.expired(known, names_now)

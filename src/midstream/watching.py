@@ -9,7 +9,6 @@ from msgspec import Struct
 
 from midstream import fingerprint
 from midstream.assumptions.script_with_apt import find_scripts
-from midstream.context_files import name_of
 from midstream.dockerfile.commands import Script
 from midstream.dockerfile.shell import called_scripts
 from midstream.edit import Edit
@@ -91,10 +90,10 @@ def replaced_files(overlay: Overlay, origin: Origin, wanted: Wanted) -> dict[str
     found = {}
     for path, file in overlay.files.items():
         source = origin.find(path)
-        taken = [touch.instruction for touch in wanted.touches if touch.id == name_of(file)]
+        taken = [touch.instruction for touch in wanted.touches if touch.id == file.name]
         if source is not None and taken:
             mark = fingerprint.of_text(source.text)
-            found[name_of(file)] = Watched(mark, taken[0].keyword_span, taken[0], file)
+            found[file.name] = Watched(mark, taken[0].keyword_span, taken[0], file)
     return found
 
 

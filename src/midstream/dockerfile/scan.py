@@ -131,7 +131,9 @@ _WITH_JSON = frozenset(
 )
 _WITH_HEREDOC = frozenset(("ADD", "COPY", "RUN"))
 _DIRECTIVES = frozenset(("check", "escape", "syntax"))
-_DIRECTIVE = re.compile(r"\s*#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*\Z")
+_DIRECTIVE = re.compile(  # Go's \s is these five, and no other white space
+    rf"[{SPACE}]*#[\t\n\f\r ]*([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*(.+?)[\t\n\f\r ]*\Z"
+)
 _KEYWORD_END = re.compile(r"[\t\v\f\r ]+")
 _FLAG_BEHIND = re.compile(r"[\t\v\f\r ]*--")
 _PLAIN_FLAG = re.compile(r"[^\t\v\f\r '\"]+")

@@ -171,6 +171,11 @@ class ContextFile(Struct, frozen=True):
     place: Place
     swaps: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def name(self) -> str:
+        """What the ledger and the lock call the replacement."""
+        return f"files:{self.path}"
+
 
 class FactKind(StrEnum):
     """How a value is read from an upstream file."""
