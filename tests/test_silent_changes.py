@@ -79,3 +79,28 @@ def test_an_entrypoint_that_only_moved_to_another_stage_is_not_asked_about(tmp_p
     moved = ("FROM served AS final\n", f"FROM served AS more\n{line}FROM more AS final\n")
     ran = after(tmp_path, (f"USER 2000\n{line}", "USER 2000\n"), moved)
     assert (ran.exit_code, ran.codes) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("line", "image"),
+    [
+        ("COPY --from=debian:12@sha256:aa /usr/bin/jq /usr/bin/jq", "debian"),
+        ("RUN --mount=type=bind,from=host.example/x/y:1,target=/y cp /y/z /z", "host.example/x/y"),
+    ],
+)
+def test_files_of_an_image_that_is_new_are_asked_about(
+    tmp_path: Path, line: str, image: str
+) -> None:
+    ran = after(tmp_path, ("USER 1000\n", f"{line}\nUSER 1000\n"))
+    assert (ran.exit_code, set(ran.codes) - {"MS354"}) == (1, {"MS221"})
+    assert f"something new at `served / --from {image}`" in ran.stderr
+
+
+def test_an_image_that_files_were_taken_from_already_moves_on_without_a_question(
+    tmp_path: Path,
+) -> None:
+    text = SERVED.replace(
+        "USER 1000", f"COPY --from=host.example/x:1@sha256:{'a' * 64} /x /x\nUSER 1"
+    )
+    ran = after(tmp_path, ("host.example/x:1", "host.example/x:2"), text=text)
+    assert (ran.exit_code, ran.codes) == (0, [])

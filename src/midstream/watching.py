@@ -18,7 +18,7 @@ from midstream.overlay.verbs import Touch
 from midstream.ubi.tables import without_tag
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from midstream.decisions import Decisions
     from midstream.dockerfile.commands import Command
@@ -123,7 +123,19 @@ def reviewed(overlay: Overlay, subject: Subject, stage: Stage) -> dict[str, Watc
         repository = without_tag(base.image or "")
         mark = fingerprint.of_text(repository)
         found[f"{each.label} / FROM"] = Watched(mark, base.span, each.origin)
+    found.update(_taken_from(subject))
     return found
+
+
+def _taken_from(subject: Subject) -> Iterator[tuple[str, Watched]]:
+    """The repository of each image that files are taken from: they were built for its system."""
+    for stage in subject.live_stages:
+        for arrow in subject.graph.needs(stage.index)[1:]:
+            if arrow.image not in (None, "scratch") and arrow.image not in subject.siblings:
+                repository = without_tag(arrow.image or "")
+                said = f"--from {repository}"  # to be a base is something else
+                mark = fingerprint.of_text(said)
+                yield f"{stage.label} / {said}", Watched(mark, arrow.span, arrow.instruction)
 
 
 def _free(name: str, taken: Mapping[str, Watched]) -> str:

@@ -12,7 +12,8 @@ from midstream.source import Span
     [
         ("RUN rm -f /usr/local/lib/python3.12/dist-packages/a.so",
          "RUN rm -f /opt/app/lib/python3.12/site-packages/a.so"),
-        ("COPY a /usr/lib/python3/dist-packages/", "COPY a /opt/app/lib/python3/site-packages/"),
+        ("COPY a /usr/lib/python3.9/dist-packages/",
+         "COPY a /opt/app/lib/python3.9/site-packages/"),
         ("ENV P=/usr/local/lib/python${PYTHON_VERSION}/dist-packages",
          "ENV P=/opt/app/lib/python${PYTHON_VERSION}/site-packages"),
         ("RUN ls /usr/lib64/python3.12/site-packages",
@@ -31,6 +32,12 @@ def test_with_the_systems_layout_nothing_is_converted_and_the_folder_is_found() 
 
 def test_a_folder_that_is_no_systems_is_left_and_found() -> None:
     text = on_ubi("RUN ls /data/dist-packages")
+    assert converted(convert, text, python=VENV) == text
+    assert told(check(look(text, python=VENV))) == [("MS301", 2, "dist-packages")]
+
+
+def test_debians_folder_for_every_python_3_has_no_counterpart_in_an_environment() -> None:
+    text = on_ubi("ENV PYTHONPATH=/usr/lib/python3/dist-packages")
     assert converted(convert, text, python=VENV) == text
     assert told(check(look(text, python=VENV))) == [("MS301", 2, "dist-packages")]
 

@@ -48,7 +48,8 @@ def convert(subject: Subject) -> Outcome:
     edits = []
     for _, _, span in occurrences(subject, _PATH):
         found = _PATH.fullmatch(subject.dockerfile.text(span))
-        if found and not subject.is_claimed(span):
+        # Debian's folder for packages of every Python 3 has no counterpart in an environment.
+        if found and found["python"] != "python3" and not subject.is_claimed(span):
             text = f"{subject.python.path}/lib/{found['python']}/site-packages"
             edits.append(Edit(span, text, NAME, "packages go into the virtual environment"))
     return Outcome(tuple(edits))
