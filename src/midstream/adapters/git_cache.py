@@ -145,6 +145,11 @@ class Cache(Struct, frozen=True):
         """The commits that changed a path after a date, newest first."""
         return self._list((f"--since={date}", new), paths)
 
+    def recent(self, tip: str, most: int) -> tuple[str, ...]:
+        """A branch's newest commits, as it went, newest first."""
+        out = git.run("rev-list", "--first-parent", f"--max-count={most}", tip, folder=self.folder)
+        return tuple(out.decode().split())
+
     def _list(self, which: tuple[str, ...], paths: Iterable[str]) -> tuple[str, ...]:
         out = git.run("rev-list", *which, "--", *paths, folder=self.folder)
         return tuple(out.decode().split())

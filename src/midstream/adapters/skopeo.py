@@ -16,11 +16,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from msgspec import Struct
+
 from midstream.adapters import authfile, files, process
 from midstream.adapters.registry import DOCKER_LIST, OCI_INDEX, Endpoint
 from midstream.errors import Exit, MidstreamError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from midstream.adapters.process import Finished
 
 OLDEST = (1, 9, 0)
@@ -57,6 +61,13 @@ class Image:
     @property
     def argument(self) -> str:
         return f"docker://{self.name}{'@' if ':' in self.reference else ':'}{self.reference}"
+
+
+class Inspected(Struct, frozen=True):
+    """What a tag holds. `labels` are those of one platform, where it has several."""
+
+    digest: str
+    labels: Mapping[str, str]
 
 
 class SkopeoTooOld(MidstreamError):
@@ -145,9 +156,34 @@ class Skopeo:
             # Until 1.17 a call with too many words prints its usage and ends with 0.
             raise classify(done, (source, target), frozenset(self._secrets))
 
-    def _copy_command(self, source: Image, target: Image, media_type: str) -> list[str]:
+    def inspect(self, image: Image) -> Inspected | None:
+        """What a reference holds; None where the registry says that there is no such thing.
+
+        Raises the errors of `skopeo_errors`.
+        """
+        self.version()
+        done = self._run(image, image, self._inspect_command(image))
+        if done.exit_code:
+            from midstream.adapters.registry import NotFound
+            from midstream.adapters.skopeo_errors import classify
+
+            error = classify(done, (image,), frozenset(self._secrets))
+            if isinstance(error, NotFound):
+                return None
+            raise error
+        content = json.loads(done.stdout)
+        return Inspected(str(content["Digest"]), content.get("Labels") or {})
+
+    def _inspect_command(self, image: Image) -> list[str]:
+        flags = [each.replace("--src-", "--", 1) for each in self._side("src", image)]
+        return [
+            *self._before_the_command(),
+            "--override-os", "linux", "--override-arch", "amd64",
+            "inspect", "--no-tags", "--retry-times", "0", *flags, "--", image.argument,
+        ]  # fmt: skip
+
+    def _before_the_command(self) -> list[str]:
         home = self._folder()
-        chosen = ["--format", _FORMATS[media_type]] if media_type in _FORMATS else []
         return [
             self.program,
             "--command-timeout", f"{self.timeout:g}s",
@@ -155,6 +191,12 @@ class Skopeo:
             "--registries-conf", str(home / "registries.conf"),
             "--registries.d", str(home / "registries.d"),
             "--tmpdir", str(home / "tmp"),
+        ]  # fmt: skip
+
+    def _copy_command(self, source: Image, target: Image, media_type: str) -> list[str]:
+        chosen = ["--format", _FORMATS[media_type]] if media_type in _FORMATS else []
+        return [
+            *self._before_the_command(),
             "copy", "--all", "--preserve-digests", *chosen,
             *self._side("src", source),
             *self._side("dest", target),

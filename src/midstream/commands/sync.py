@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from msgspec.structs import replace
 
 from midstream import report
 from midstream.adapters import files, repository
@@ -73,6 +74,10 @@ class Pattern(click.ParamType[re.Pattern[str]]):
 @click.option("--repo", metavar="DIR|URL", help="The midstream's repository; this one by default.")
 @click.option("--base", metavar="BRANCH", help="What changes are made on; the default branch.")
 @click.option("--to", "ref", metavar="REF", help="A branch, tag, tag pattern or commit to follow.")
+@click.option("--with-image", is_flag=True,
+              help="Follow the newest commit whose image upstream published.")  # fmt: skip
+@click.option("--registries", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="Where registries really are, as for promote.")  # fmt: skip
 @click.option("--push", is_flag=True, help="Move the branches at the remote, not here.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
 @click.option("--quiet-period", "quiet", type=Duration(), default="0m", metavar="6h",
@@ -94,6 +99,8 @@ def command(
     repo: str | None,
     base: str | None,
     ref: str | None,
+    with_image: bool,
+    registries: Path | None,
     push: bool,
     dry_run: bool,
     quiet: float,
@@ -106,41 +113,66 @@ def command(
     """Follow upstream: rebase what moved, and commit it on `midstream/<target>`, unattended."""
     if every == bool(targets):
         raise UsageError("name targets with --target, or take all with --all")
-    followed = at.project(workspace, project)
+    made = job(
+        workspace, at.project(workspace, project), repo or str(workspace.root), base, ref,
+        pushes=push, dry_run=dry_run, quiet=quiet, skip=skip,
+    )  # fmt: skip
+    if with_image:
+        commit = at.commit_with_image(made.source, made.options.ref, registries)
+        made.options = replace(made.options, commit=commit)
+    wanted = wanted_targets(workspace, made.project, targets)
+    with _forge(forge, made) as pulls, one_run(made, wait):
+        found = made.run(wanted)
+        reviewed = _review(pulls, made, found) if pulls else []
+        if folder is not None:
+            _write_descriptions(folder, made, found)
+    _show(workspace, made, found, reviewed)
+    return Exit.worst([*(each.exit for each in found), *(each.exit for each in reviewed)])
+
+
+def job(
+    workspace: Workspace,
+    project: Project,
+    where: str,
+    base: str | None,
+    ref: str | None,
+    *,
+    pushes: bool,
+    dry_run: bool,
+    quiet: float = 0,
+    skip: re.Pattern[str] | None = None,
+) -> Sync:
+    """A run over one project, with its repository opened. Raises `UsageError`."""
     caches = files.cache_root()
-    where = repo or str(workspace.root)
     token = os.environ.get(repository.TOKEN, "")
-    kept = repository.open_repository(where, caches, pushes=push, token=token)
-    source = at.tracker(followed).git
+    kept = repository.open_repository(where, caches, pushes=pushes, token=token)
+    source = at.tracker(project).git
     options = Options(
-        ref=source.ref(ref), base=_base(kept, base), pushes=push or "://" in where,
+        ref=source.ref(ref), base=_base(kept, base), pushes=kept.remote is not None,
         dry_run=dry_run, quiet=quiet, skip=skip, now=time.time(),
     )  # fmt: skip
     rebase, known = _rebasing(workspace)
     inside = _inside(workspace.root, kept)
-    job = Sync(
-        followed, source, kept, at.tree(workspace), options, rebase, known, caches / "sync",
+    return Sync(
+        project, source, kept, at.tree(workspace), options, rebase, known, caches / "sync",
         prefix=inside or "",
         fits=_fits(workspace.root, kept) if inside is not None else lambda _base: "",
     )  # fmt: skip
-    lock = hashlib.sha256(kept.name.encode()).hexdigest()[:16]
-    one_run = locked(caches / "sync" / f"{lock}.lock", f"syncs {kept.name}", wait)
-    with _forge(forge, kept, options) as pulls, one_run:
-        found = job.run(_wanted(workspace, followed, targets))
-        reviewed = _review(pulls, job, found) if pulls else []
-        if folder is not None:
-            _write_descriptions(folder, job, found)
-    _show(workspace, job, found, reviewed)
-    return Exit.worst([*(each.exit for each in found), *(each.exit for each in reviewed)])
 
 
-def _forge(
-    kind: str | None, kept: Repository, options: Options
-) -> AbstractContextManager[Forge | None]:
+def one_run(made: Sync, wait: float) -> AbstractContextManager[None]:
+    """The lock that only one run over a repository holds."""
+    kept = made.repository
+    name = hashlib.sha256(kept.name.encode()).hexdigest()[:16]
+    return locked(made.memory / f"{name}.lock", f"syncs {kept.name}", wait)
+
+
+def _forge(kind: str | None, made: Sync) -> AbstractContextManager[Forge | None]:
     """Raises `UsageError`, and `ForgeForbids` where there is no token."""
-    if kind is None or options.dry_run:
+    kept = made.repository
+    if kind is None or made.options.dry_run:
         return nullcontext()
-    if not options.pushes or kept.address is None:
+    if kept.address is None:
         raise UsageError("--open-pr needs a branch at the forge", help="add --push")
     where = os.environ.get("MIDSTREAM_FORGE_REPOSITORY") or kept.address.url
     return open_forge(kind, where)
@@ -161,7 +193,10 @@ def _write_descriptions(folder: Path, job: Sync, found: list[Result]) -> None:
             files.write(folder / f"{each.target}.cut.md", said.body.encode("utf-8", "replace"))
 
 
-def _wanted(workspace: Workspace, project: Project, targets: tuple[str, ...]) -> tuple[str, ...]:
+def wanted_targets(
+    workspace: Workspace, project: Project, targets: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The named ones, or all with an overlay. Raises `UsageError` for one that isn't there."""
     for target in targets:
         if target not in project.dockerfiles:
             known = ", ".join(project.dockerfiles)

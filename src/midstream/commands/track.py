@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -26,20 +27,32 @@ if TYPE_CHECKING:
 @click.command("track")
 @click.option("--release", metavar="V", help="This release; the newest one where none is named.")
 @click.option("--to", "ref", metavar="REF", help="A branch, tag or commit of upstream's git.")
+@click.option("--with-image", is_flag=True,
+              help="The newest commit of the branch whose image upstream published.")  # fmt: skip
+@click.option("--registries", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="Where registries really are, as for promote.")  # fmt: skip
 @click.option("--project", metavar="NAME", help="Of upstream/NAME.yaml, where there are several.")
 @click.option(
     "--check", is_flag=True, help="Write nothing; exit with 1 where the lock would change."
 )
 @click.pass_obj
 def command(
-    workspace: Workspace, release: str | None, ref: str | None, project: str | None, check: bool
+    workspace: Workspace,
+    release: str | None,
+    ref: str | None,
+    with_image: bool,
+    registries: Path | None,
+    project: str | None,
+    check: bool,
 ) -> int:
     """Lock an upstream release, and say which watched files changed since the last one."""
     followed = at.project(workspace, project)
     old = at.lock(workspace, followed.name)
-    if release and ref:
+    if release and (ref or with_image):
         raise UsageError("--release and --to name two things to lock", help="give one of them")
     sources = at.tracker(followed)
+    if with_image:
+        ref = at.commit_with_image(sources.git, sources.git.ref(ref), registries)
     snapshot = sources.at(ref) if ref else sources.release(release)
     new = snapshot.lock
     changes = compare(followed, old, new) if old else ()

@@ -15,7 +15,11 @@ from midstream.upstream.lock import Lock, read_lock
 from midstream.upstream.sources import Sources
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from midstream.adapters.registry import Endpoint
     from midstream.cli import Workspace
+    from midstream.upstream.git_source import GitSource
 
 
 def tree(workspace: Workspace) -> files.Tree:
@@ -70,6 +74,24 @@ def lock(workspace: Workspace, name: str) -> Lock | None:
 
 def tracker(of: Project) -> Sources:
     return Sources(of, PackageIndex(), files.cache_root(), report.arriving, report.note)
+
+
+def endpoints(path: Path | None) -> Mapping[str, Endpoint]:
+    """What `--registries FILE` says. Raises `ConfigurationError`."""
+    if path is None:
+        return {}
+    from midstream.promotion import registries
+
+    return registries.read(Source.from_bytes(str(path), files.read(path)), path.parent)
+
+
+def commit_with_image(source: GitSource, ref: str, registries: Path | None) -> str:
+    """The newest commit of a branch that upstream could build."""
+    from midstream.adapters.skopeo import Skopeo
+    from midstream.upstream.image import newest_with_image
+
+    with Skopeo(timeout=60) as skopeo:
+        return newest_with_image(source, ref, skopeo, endpoints(registries))
 
 
 def _source(folder: files.Tree, path: str) -> Source:

@@ -100,10 +100,12 @@ class Result(Struct, frozen=True):
 
 
 class Options(Struct, frozen=True):
-    """`quiet` is in seconds, `now` in seconds since 1970."""
+    """`commit` is the one of `ref` to follow, where it isn't the last. `quiet` is in seconds,
+    `now` in seconds since 1970."""
 
     ref: str
     base: str
+    commit: str = ""
     pushes: bool = False
     dry_run: bool = False
     quiet: float = 0
@@ -136,7 +138,7 @@ class Sync:
 
     @cached_property
     def inputs(self) -> Inputs:
-        lock = self.source.lock(self.options.ref)
+        lock = self.source.lock(self.options.commit or self.options.ref)
         return Inputs(self.source.newest.address.url, lock, overlay_digest(self.tree))
 
     def _safely(self, target: str, inputs: Inputs) -> Result:
@@ -265,6 +267,8 @@ class Sync:
             return ""
         history = self.source.history
         history.tip(self.options.ref)
+        if not before.release and history.is_ancestor(lock.commit, before.commit):
+            return f"{lock.commit[:12]} is older than {before.commit[:12]}, which is carried here"
         if not before.release and not history.is_ancestor(before.commit, lock.commit):
             raise Refused(
                 f"upstream rewrote its history: {before.commit[:12]}, which is carried here, is "
