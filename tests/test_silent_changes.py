@@ -104,3 +104,18 @@ def test_an_image_that_files_were_taken_from_already_moves_on_without_a_question
     )
     ran = after(tmp_path, ("host.example/x:1", "host.example/x:2"), text=text)
     assert (ran.exit_code, ran.codes) == (0, [])
+
+
+# --- the lock ---
+
+
+def test_the_lock_of_another_target_decides_nothing_here(tmp_path: Path) -> None:
+    demo = make(tmp_path, upstream={"docker/Dockerfile.base": "FROM ubuntu:22.04\n"})
+    assert demo.run("rebase", "--target", "app").exit_code == 0
+    name = "overlays/app/lock.json"
+    text = demo.path(name).read_text().replace('"target": "app"', '"target": "base"')
+    demo.write(name, text)
+    ran = demo.run("rebase", "--target", "app")
+    assert ran.exit_code == 2
+    assert f"can't use {name}: it is the lock of `base`, not of `app`" in ran.stderr
+    assert demo.path(name).read_text() == text

@@ -36,6 +36,7 @@ from midstream.templating import Readings
 from midstream.ubi.outcome import Outcome
 from midstream.ubi.subject import Sibling, Subject
 from midstream.ubi.tables import ImageTable
+from midstream.upstream.lock import UnreadableLock
 from midstream.waivers import waived
 
 if TYPE_CHECKING:
@@ -155,7 +156,15 @@ class Rebaser:
             return self.locks.get(overlay.folder)
         path = f"{overlay.folder}/{decisions.NAME}"
         data = self.folder.read(path)
-        return None if data is None else decisions.read_decisions(Source.from_bytes(path, data))
+        if data is None:
+            return None
+        known = decisions.read_decisions(Source.from_bytes(path, data))
+        if known.target != overlay.target:
+            raise UnreadableLock(
+                f"can't use {path}: it is the lock of `{known.target}`, not of `{overlay.target}`",
+                help=f"git checkout -- {path}",
+            )
+        return known
 
 
 @dataclass

@@ -78,6 +78,12 @@ def test_a_truncated_lock_is_refused_where_it_ends(keep: int) -> None:
     assert found.message.startswith("not JSON")
 
 
+def test_a_name_that_stands_in_a_lock_twice_is_refused() -> None:
+    text = LOCK.as_bytes().replace(b' "release"', b' "release": "9",\n "release"')
+    (found,) = refused(text).diagnostics
+    assert found.message == "not a lock: `release` stands in it twice"
+
+
 def test_a_lock_of_another_version_is_refused() -> None:
     (found,) = refused(changed(midstream=2)).diagnostics
     assert found.message == "made for version 2 of the format, not 1"

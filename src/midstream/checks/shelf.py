@@ -16,6 +16,7 @@ from midstream.checks import (
     sources_exist,
     ubi_base,
     variables_declared,
+    virtual_environment,
 )
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 CHECKS = (
     sources_exist, readable_values, debian_left, ubi_base, pinned_base, variables_declared,
-    signed_packages, non_root, labels, licence, accepted_repositories,
+    signed_packages, non_root, labels, licence, accepted_repositories, virtual_environment,
 )  # fmt: skip
 
 

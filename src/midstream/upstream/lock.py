@@ -111,7 +111,7 @@ def read_json(source: Source) -> dict[str, Any]:
     if marks:
         raise _unreadable(source, "git's conflict markers are in it", marks.start())
     try:
-        content = json.loads(source.text)
+        content = json.loads(source.text, object_pairs_hook=_each_once)
     except json.JSONDecodeError as error:
         raise _unreadable(source, f"not JSON: {error.msg}", error.pos) from None
     except (RecursionError, ValueError) as error:  # nested too deeply; a number of 5,000 digits
@@ -120,6 +120,16 @@ def read_json(source: Source) -> dict[str, Any]:
         found = content.get("midstream") if isinstance(content, dict) else None
         raise _unreadable(source, f"made for version {found!r} of the format, not {VERSION}", 0)
     return content
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Where a name stands twice, as a merge can leave it, JSON's reader would drop the first."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"`{name}` stands in it twice")
+        found[name] = value
+    return found
 
 
 def _archive(content: Mapping[str, Any]) -> Archive:
