@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 from bench.measuring import ROOT
 from bench.releases import snapshot
 from midstream.adapters import files
-from midstream.movement import Answer
-from midstream.origin import origin_of
-from midstream.rebasing import Rebaser
+from midstream.history.movement import Answer
+from midstream.rebasing.flow import Rebaser
 from midstream.replaying import Walk
 from midstream.source import Source
 from midstream.upstream.config import read_project
+from midstream.upstream.origin import origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from midstream.origin import Origin
     from midstream.replaying import Step
+    from midstream.upstream.origin import Origin
     from midstream.upstream.snapshot import Snapshot
 
 PAGE = ROOT / "docs" / "decisions.md"

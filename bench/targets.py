@@ -9,16 +9,16 @@ from bench.measuring import ROOT
 from bench.releases import snapshot
 from midstream.adapters import files
 from midstream.ledger import Fate
-from midstream.origin import origin_of
-from midstream.rebasing import Rebaser
+from midstream.rebasing.flow import Rebaser
 from midstream.source import Source
 from midstream.upstream.config import read_project
+from midstream.upstream.origin import origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from midstream.rebasing import Rebased
+    from midstream.rebasing.flow import Rebased
     from midstream.upstream.snapshot import Snapshot
 
 PAGE = ROOT / "docs" / "targets.md"

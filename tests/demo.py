@@ -21,19 +21,19 @@ from midstream.adapters.blobs import Blobs
 from midstream.adapters.files import Tree
 from midstream.adapters.index import PackageIndex
 from midstream.cli import main
-from midstream.origin import origin_of
-from midstream.rebasing import Rebaser
+from midstream.rebasing.flow import Rebaser
 from midstream.source import Source
 from midstream.upstream.config import read_project
 from midstream.upstream.lock import Lock
+from midstream.upstream.origin import origin_of
 from midstream.upstream.snapshot import Snapshot, Tracker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from midstream.diagnostic import Diagnostic
-    from midstream.origin import Origin
-    from midstream.rebasing import Rebased
+    from midstream.rebasing.flow import Rebased
+    from midstream.upstream.origin import Origin
 
 ROOT = Path(__file__).parents[1]
 SOURCES = ROOT / "src"

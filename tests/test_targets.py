@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from midstream.rebasing import Rebased
+    from midstream.rebasing.flow import Rebased
     from releases import Releases
 
 pytestmark = pytest.mark.releases

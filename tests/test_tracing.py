@@ -12,11 +12,11 @@ from adapters.test_sandbox import refusing
 from commands.running import run
 from demo import HEAD, ROOT, make
 from midstream.adapters.files import Tree
-from midstream.assembly import assemble
 from midstream.converting import convert
 from midstream.dockerfile.scan import parse
 from midstream.edit import Edit
 from midstream.overlay.tables import load_tables
+from midstream.rebasing.assembly import assemble
 from midstream.source import Source, Span
 from midstream.tracing import RULES, trace
 

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from midstream.adapters.sandbox import Call, Trace
-    from midstream.assembly import Assembled
     from midstream.dockerfile.commands import Command, Script, Word
     from midstream.edit import Edit
+    from midstream.rebasing.assembly import Assembled
     from midstream.ubi.tables import PackageTable, Platform
 
 MECHANICAL = frozenset(each.NAME for each in (*conversions.CONVERSIONS, *assumptions.CONVERTING))

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from midstream.assembly import Assembled, assemble
 from midstream.assumptions import shelf as assumptions
 from midstream.checks import debian_left
 from midstream.checks.view import View
@@ -14,10 +13,11 @@ from midstream.conversions import shelf as conversions
 from midstream.dockerfile.graph import build_graph
 from midstream.dockerfile.scan import parse
 from midstream.dockerfile.shell import doubts_as_findings
+from midstream.rebasing.assembly import Assembled, assemble
+from midstream.rebasing.verification import at_source
 from midstream.ubi.outcome import Outcome
 from midstream.ubi.subject import PythonLayout, Subject
 from midstream.ubi.survey import survey
-from midstream.verification import at_source
 
 if TYPE_CHECKING:
     from midstream.diagnostic import Diagnostic

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from midstream.errors import MidstreamError
-from midstream.movement import Answer
-from midstream.origin import Earlier, dockerfiles_beside
+from midstream.history.movement import Answer
 from midstream.overlay.load import NoOverlay
+from midstream.upstream.origin import Earlier, dockerfiles_beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from midstream.decisions import Decisions
-    from midstream.origin import Origin
-    from midstream.rebasing import Rebased, Rebaser
+    from midstream.history.decisions import Decisions
+    from midstream.rebasing.flow import Rebased, Rebaser
+    from midstream.upstream.origin import Origin
 
 
 class Step(Struct, frozen=True):

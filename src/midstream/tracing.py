@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from midstream.adapters.sandbox import Trace
-    from midstream.assembly import Assembled
     from midstream.comparing import Difference
     from midstream.dockerfile.model import Dockerfile, Instruction
+    from midstream.rebasing.assembly import Assembled
     from midstream.ubi.subject import Subject
 
 TRACE_DIFFERS = Rule(

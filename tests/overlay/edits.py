@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from demo import ROOT, places
 from midstream.adapters.files import Tree as Folder
-from midstream.assembly import assemble
 from midstream.dockerfile.graph import build_graph
 from midstream.dockerfile.scan import parse
 from midstream.overlay.load import load_overlay
 from midstream.overlay.select import ship_stage
 from midstream.overlay.tables import Tables, load_tables
 from midstream.overlay.verbs import Wanted, carry_out
+from midstream.rebasing.assembly import assemble
 from midstream.source import Source
 from midstream.ubi.subject import Subject
 from overlay.trees import app

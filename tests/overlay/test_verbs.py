@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from midstream.assembly import assemble
 from midstream.errors import Exit
 from midstream.overlay.model import Effect
 from midstream.overlay.template import BadTemplate
+from midstream.rebasing.assembly import assemble
 from overlay.edits import carried_out, edited, refused
 
 TEXT = """\

@@ -12,7 +12,7 @@ import click
 from midstream import report
 from midstream.commands import workspace as at
 from midstream.errors import Exit, UsageError
-from midstream.rebasing import RENDERED
+from midstream.rebasing.flow import RENDERED
 from midstream.source import Source
 from midstream.upstream.lock import read_json
 

@@ -31,7 +31,7 @@ from midstream.ubi.subject import Subject
 if TYPE_CHECKING:
     from midstream.cli import Workspace
     from midstream.diagnostic import Diagnostic
-    from midstream.rebasing import Rebased
+    from midstream.rebasing.flow import Rebased
 
 
 @click.command("check")

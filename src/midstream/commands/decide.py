@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING
 import click
 from msgspec.structs import replace
 
-from midstream import decisions, report
+from midstream import report
 from midstream.adapters import files, process
 from midstream.commands import upstreams
 from midstream.commands import workspace as at
-from midstream.decisions import Given, Kind
 from midstream.errors import Exit, UsageError
+from midstream.history import decisions
+from midstream.history.decisions import Given, Kind
 from midstream.overlay.fragments import OVERLAYS
 from midstream.source import Source
 
 if TYPE_CHECKING:
     from midstream.cli import Workspace
-    from midstream.decisions import Decisions, Question
-    from midstream.rebasing import Rebased
+    from midstream.history.decisions import Decisions, Question
+    from midstream.rebasing.flow import Rebased
 
 
 @click.command("decide")

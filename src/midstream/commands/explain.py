@@ -18,9 +18,9 @@ from midstream.diagnostic import Rule
 from midstream.errors import Exit, UsageError
 
 if TYPE_CHECKING:
-    from midstream.assembly import Piece
     from midstream.cli import Workspace
-    from midstream.rebasing import Rebased
+    from midstream.rebasing.assembly import Piece
+    from midstream.rebasing.flow import Rebased
 
 _CODE = re.compile(r"MS\d{3}", re.IGNORECASE)
 

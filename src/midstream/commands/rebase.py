@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING
 import click
 from msgspec import Struct
 
-from midstream import decisions, report
+from midstream import report
 from midstream.adapters import files
 from midstream.commands import upstreams
 from midstream.commands import workspace as at
 from midstream.errors import Exit, MidstreamError, UsageError
-from midstream.movement import Answer, summary
+from midstream.history import decisions
+from midstream.history.movement import Answer, summary
 from midstream.overlay.load import targets as overlaid
-from midstream.results import results
+from midstream.rebasing.results import results
 from midstream.source import Source
 
 if TYPE_CHECKING:
     from midstream.cli import Workspace
     from midstream.commands.upstreams import Origins
-    from midstream.decisions import Decisions
-    from midstream.rebasing import Rebased, Rebaser
+    from midstream.history.decisions import Decisions
+    from midstream.rebasing.flow import Rebased, Rebaser
 
 
 @click.command("rebase")

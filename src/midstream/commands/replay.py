@@ -10,7 +10,7 @@ from midstream import report
 from midstream.commands import upstreams
 from midstream.commands import workspace as at
 from midstream.errors import Exit, UsageError
-from midstream.movement import Answer
+from midstream.history.movement import Answer
 from midstream.overlay.load import targets as overlaid
 from midstream.replaying import Step, Walk
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from midstream.cli import Workspace
-    from midstream.origin import Origin
+    from midstream.upstream.origin import Origin
 
 
 @click.command("replay")

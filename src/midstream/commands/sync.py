@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from midstream.adapters.forge import Forge
     from midstream.adapters.repository import Repository
     from midstream.cli import Workspace
-    from midstream.decisions import Decisions
+    from midstream.history.decisions import Decisions
     from midstream.overlay.model import Overlay
-    from midstream.rebasing import Rebased
+    from midstream.rebasing.flow import Rebased
     from midstream.sync.reviewing import Reviewed
     from midstream.sync.running import Result
     from midstream.upstream.config import Project

@@ -10,16 +10,16 @@ from midstream.adapters.blobs import blob_id
 from midstream.checks.view import COMMUNITY
 from midstream.commands import workspace as at
 from midstream.errors import MidstreamError, UsageError
-from midstream.origin import Earlier, Origin, origin_of
-from midstream.rebasing import Rebaser
+from midstream.rebasing.flow import Rebaser
 from midstream.source import Source
 from midstream.upstream.config import is_dockerfile
+from midstream.upstream.origin import Earlier, Origin, origin_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from midstream.cli import Workspace
-    from midstream.decisions import Decisions
+    from midstream.history.decisions import Decisions
     from midstream.upstream.config import Project
     from midstream.upstream.lock import Lock
     from midstream.upstream.snapshot import Snapshot

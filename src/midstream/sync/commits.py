@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from midstream.dockerfile.fingerprint import meaning
 from midstream.dockerfile.scan import parse
 from midstream.errors import MidstreamError
-from midstream.fingerprint import meaning
-from midstream.movement import Answer, movements
+from midstream.history.movement import Answer, movements
 from midstream.source import Source
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from midstream.adapters.git_cache import Commit, Touch
     from midstream.dockerfile.model import Dockerfile
-    from midstream.movement import Change, Movement
-    from midstream.rebasing import Rebased
+    from midstream.history.movement import Change, Movement
+    from midstream.rebasing.flow import Rebased
     from midstream.upstream.git_source import GitSource
     from midstream.upstream.lock import Lock
 

@@ -14,15 +14,15 @@ from msgspec import Struct
 from midstream.dockerfile.drawing import mermaid
 from midstream.dockerfile.graph import build_graph
 from midstream.dockerfile.scan import parse
-from midstream.movement import Answer, summary
+from midstream.history.movement import Answer, summary
 from midstream.report import visible
 from midstream.sync.commits import behind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from midstream.movement import Change
-    from midstream.rebasing import Rebased
+    from midstream.history.movement import Change
+    from midstream.rebasing.flow import Rebased
     from midstream.sync.branch import Inputs
     from midstream.sync.commits import Told
     from midstream.upstream.lock import Lock

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from midstream import decisions
 from midstream.adapters import files
 from midstream.adapters.repository import Move, Pushed
 from midstream.errors import Exit, MidstreamError, Refused
-from midstream.rebasing import RENDERED
-from midstream.results import results
+from midstream.history import decisions
+from midstream.rebasing.flow import RENDERED
+from midstream.rebasing.results import results
 from midstream.source import Source
 from midstream.sync import branch
 from midstream.sync.branch import Inputs, branch_of
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
     from midstream.adapters.files import Tree
     from midstream.adapters.repository import Repository, Seen, Written
-    from midstream.decisions import Decisions
+    from midstream.history.decisions import Decisions
     from midstream.overlay.model import Overlay
-    from midstream.rebasing import Rebased
+    from midstream.rebasing.flow import Rebased
     from midstream.sync.describing import Description
     from midstream.upstream.config import Project
     from midstream.upstream.git_source import GitSource

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from demo import Demo
-    from midstream.rebasing import Rebased
+    from midstream.rebasing.flow import Rebased
 
 SCRIPT = "#!/bin/sh\napt-get update\napt-get install -y git\n"
 OURS = "#!/bin/sh\ndnf install -y git\n"

@@ -6,13 +6,12 @@ import pytest
 
 from demo import places
 from midstream.adapters.process import ProgramMissing
-from midstream.assembly import assemble
 from midstream.diagnostic import Diagnostic, Rule, Severity
 from midstream.dockerfile.scan import parse
 from midstream.edit import Edit
 from midstream.overlay.verbs import Insertion
-from midstream.source import Source, Span
-from midstream.verification import (
+from midstream.rebasing.assembly import assemble
+from midstream.rebasing.verification import (
     at_source,
     changed_runs,
     settled,
@@ -20,12 +19,13 @@ from midstream.verification import (
     stages_are_there,
     unclear_runs,
 )
+from midstream.source import Source, Span
 from overlay.edits import subject_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from midstream.assembly import Assembled
+    from midstream.rebasing.assembly import Assembled
 
 RULE = Rule("MS999", "a-rule", "page")
 

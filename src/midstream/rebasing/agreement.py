@@ -14,9 +14,9 @@ from midstream.source import Span
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from midstream.origin import Origin
     from midstream.source import Source
     from midstream.ubi.subject import Subject
+    from midstream.upstream.origin import Origin
 
 DISAGREE = Rule(
     "MS244",

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
 
-from midstream.assembly import Assembled, Piece, assemble, header, stages_kept
 from midstream.diagnostic import Diagnostic, Place, Rule, Severity
 from midstream.dockerfile.arguments import pairs
 from midstream.dockerfile.scan import parse
@@ -22,6 +21,7 @@ from midstream.ledger import Claim, Fate
 from midstream.overlay.facts import argument_values, pinned
 from midstream.overlay.model import FactKind
 from midstream.overlay.template import render
+from midstream.rebasing.assembly import Assembled, Piece, assemble, header, stages_kept
 from midstream.source import Source, Span
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
     from midstream.dockerfile.graph import Graph
     from midstream.dockerfile.model import Dockerfile, Instruction, Stage
-    from midstream.origin import Origin
     from midstream.overlay.model import Overlay
     from midstream.overlay.verbs import Wanted
     from midstream.ubi.subject import Subject
+    from midstream.upstream.origin import Origin
 
 NO_FATE = Rule(
     "MS264",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from midstream.rebasing import Rebased
+    from midstream.rebasing.flow import Rebased
 
 
 def results(rebased: Rebased) -> dict[str, bytes]:

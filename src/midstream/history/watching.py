@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from midstream import fingerprint
 from midstream.assumptions.script_with_apt import find_scripts
+from midstream.dockerfile import fingerprint
 from midstream.dockerfile.commands import Script
 from midstream.dockerfile.shell import called_scripts
 from midstream.edit import Edit
@@ -20,14 +20,14 @@ from midstream.ubi.tables import without_tag
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from midstream.decisions import Decisions
     from midstream.dockerfile.commands import Command
     from midstream.dockerfile.model import Instruction, Stage
-    from midstream.origin import Origin
+    from midstream.history.decisions import Decisions
     from midstream.overlay.model import Address, ContextFile, Overlay, OverlayEdit
     from midstream.overlay.verbs import Wanted
     from midstream.source import Span
     from midstream.ubi.subject import Subject
+    from midstream.upstream.origin import Origin
 
 DECISION = "decision"
 _KEYED = frozenset(("ARG", "ENV", "LABEL"))

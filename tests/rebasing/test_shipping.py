@@ -11,7 +11,7 @@ from demo import HEAD, make, places
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from midstream.rebasing import Rebased
+    from midstream.rebasing.flow import Rebased
 
 PIPELINE = """\
 steps:

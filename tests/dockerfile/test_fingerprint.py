@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from midstream.dockerfile.fingerprint import of_all, of_instruction, of_text
 from midstream.dockerfile.scan import parse
-from midstream.fingerprint import of_all, of_instruction, of_text
 from midstream.source import Source
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from demo import make
 from midstream.errors import UsageError
-from midstream.origin import Origin, dockerfiles_beside
 from midstream.source import Source
+from midstream.upstream.origin import Origin, dockerfiles_beside
 from midstream.upstream.snapshot import NotInRelease
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from demo import Demo
-    from midstream.rebasing import Rebased
+    from midstream.rebasing.flow import Rebased
 
 UPSTREAM = """\
 ARG VERSION=1.2

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from midstream import fingerprint
+from midstream.dockerfile import fingerprint
 from midstream.overlay.select import NO_STAGE, NOTHING_THERE, holds, select, ship_stage
 
 if TYPE_CHECKING:

@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from midstream import assembly, decisions, history, shipping, templating, verification, watching
-from midstream.agreement import disagreements
 from midstream.assumptions import shelf as assumptions
-from midstream.building import BuildPlan, plan_build
 from midstream.checks.view import COMMUNITY, View
-from midstream.context_files import CONTEXT, place_files, text_of
 from midstream.conversions import shelf as conversions
 from midstream.dockerfile.graph import build_graph
 from midstream.dockerfile.scan import parse
 from midstream.errors import Exit, MidstreamError, UsageError
+from midstream.history import decisions, watching
+from midstream.history import past as history
 from midstream.ledger import Claim, Fate, write_ledger
 from midstream.overlay.facts import read_facts
 from midstream.overlay.load import load_overlay
@@ -29,35 +27,39 @@ from midstream.overlay.select import no_stage, ship_stage
 from midstream.overlay.tables import Tables, load_tables
 from midstream.overlay.template import render
 from midstream.overlay.verbs import Wanted, carry_out
-from midstream.overlaying import dropped_stages, needed_stages, together
-from midstream.siblings import as_sibling, image_of
+from midstream.rebasing import assembly, shipping, templating, verification
+from midstream.rebasing.agreement import disagreements
+from midstream.rebasing.building import BuildPlan, plan_build
+from midstream.rebasing.context_files import CONTEXT, place_files, text_of
+from midstream.rebasing.overlaying import dropped_stages, needed_stages, together
+from midstream.rebasing.siblings import as_sibling, image_of
+from midstream.rebasing.templating import Readings
+from midstream.rebasing.waivers import waived
 from midstream.source import Source
-from midstream.templating import Readings
 from midstream.ubi.outcome import Outcome
 from midstream.ubi.subject import Sibling, Subject
 from midstream.ubi.tables import ImageTable
 from midstream.upstream.lock import UnreadableLock
-from midstream.waivers import waived
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from midstream.assembly import Assembled
-    from midstream.decisions import Decisions, Question
     from midstream.diagnostic import Diagnostic
     from midstream.dockerfile.graph import Graph
     from midstream.dockerfile.model import Dockerfile, Stage
     from midstream.edit import Edit
-    from midstream.history import Past
+    from midstream.history.decisions import Decisions, Question
+    from midstream.history.movement import Change
+    from midstream.history.past import Past
+    from midstream.history.watching import Watched
     from midstream.ledger import Ledger
-    from midstream.movement import Change
-    from midstream.origin import Earlier, Origin
     from midstream.overlay.fragments import Folder
     from midstream.overlay.model import Overlay
-    from midstream.shipping import Shipping
+    from midstream.rebasing.assembly import Assembled
+    from midstream.rebasing.shipping import Shipping
     from midstream.ubi.tables import Platform
-    from midstream.watching import Watched
+    from midstream.upstream.origin import Earlier, Origin
 
 RENDERED = "rendered"
 

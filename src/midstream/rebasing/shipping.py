@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from midstream.dockerfile.model import Dockerfile, Stage
-    from midstream.origin import Origin
     from midstream.overlay.model import Overlay, Ship
+    from midstream.upstream.origin import Origin
     from midstream.upstream.release_arguments import ReleaseArgument, ReleaseBuild
 
 LOST_ARGUMENT = Rule(

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from midstream.dockerfile.scan import parse
+from midstream.history.movement import Answer, answered, movements, summary
 from midstream.ledger import Entry, Fate, Reason
-from midstream.movement import Answer, answered, movements, summary
 from midstream.source import Source
 
 OLD = """\

@@ -23,7 +23,7 @@ from midstream.upstream.lock import VERSION, UnreadableLock, read_json
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from midstream.watching import Watched
+    from midstream.history.watching import Watched
 
 CHANGED = Rule(
     "MS220",

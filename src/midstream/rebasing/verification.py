@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from midstream.assembly import Assembled
     from midstream.checks.view import View
     from midstream.dockerfile.model import Dockerfile, Instruction
+    from midstream.rebasing.assembly import Assembled
     from midstream.source import Source
     from midstream.ubi.subject import Subject
 

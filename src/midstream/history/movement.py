@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from midstream import fingerprint
+from midstream.dockerfile import fingerprint
 from midstream.dockerfile.arguments import pairs
 from midstream.ledger import Fate
 

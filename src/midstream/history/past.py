@@ -7,27 +7,27 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from midstream import fingerprint
-from midstream.became import explained
-from midstream.decisions import Kind, Question
 from midstream.diagnostic import Diagnostic, Place, Rule, Severity
+from midstream.dockerfile import fingerprint
 from midstream.dockerfile.graph import build_graph
 from midstream.dockerfile.scan import parse
-from midstream.identity import other_predecessor
-from midstream.movement import answered, movements
+from midstream.history.became import explained
+from midstream.history.decisions import Kind, Question
+from midstream.history.identity import other_predecessor
+from midstream.history.movement import answered, movements
 from midstream.overlay.select import ship_stage
 from midstream.source import Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from midstream.decisions import Decisions
     from midstream.dockerfile.model import Stage
+    from midstream.history.decisions import Decisions
+    from midstream.history.movement import Change
     from midstream.ledger import Ledger
-    from midstream.movement import Change
-    from midstream.origin import Earlier
     from midstream.overlay.model import OverlayEdit
     from midstream.ubi.subject import Subject
+    from midstream.upstream.origin import Earlier
 
 SWAPPED = Rule(
     "MS223",

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from midstream.context_files import CONTEXT
 from midstream.overlay.model import After, Before, End, Replace
+from midstream.rebasing.context_files import CONTEXT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from midstream.dockerfile.graph import Graph
-    from midstream.origin import Origin
     from midstream.overlay.model import Overlay
-    from midstream.shipping import Shipping
+    from midstream.rebasing.shipping import Shipping
+    from midstream.upstream.origin import Origin
 
 VERSION = 1
 

@@ -4,10 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from midstream.assembly import argument_defaults, assemble, stages_kept, without_unreachable
 from midstream.dockerfile.scan import parse
 from midstream.edit import Edit, EditConflict
 from midstream.overlay.verbs import Insertion
+from midstream.rebasing.assembly import (
+    argument_defaults,
+    assemble,
+    stages_kept,
+    without_unreachable,
+)
 from midstream.source import Source, Span
 from overlay.edits import subject_of
 

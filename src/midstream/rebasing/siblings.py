@@ -13,8 +13,8 @@ from midstream.ubi.survey import survey
 
 if TYPE_CHECKING:
     from midstream.checks.view import View
-    from midstream.origin import Origin
     from midstream.overlay.model import Overlay
+    from midstream.upstream.origin import Origin
 
 
 def as_sibling(overlay: Overlay, origin: Origin, view: View | None) -> Sibling:

@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from midstream import assembly
 from midstream.diagnostic import Diagnostic, Place, Rule, Severity
 from midstream.dockerfile.graph import build_graph
 from midstream.dockerfile.scan import parse
 from midstream.edit import EditConflict
+from midstream.rebasing import assembly
 from midstream.source import Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from midstream.assembly import Assembled
     from midstream.dockerfile.model import Dockerfile, Stage
     from midstream.edit import Edit
     from midstream.overlay.model import Overlay
     from midstream.overlay.verbs import Insertion, Wanted
+    from midstream.rebasing.assembly import Assembled
     from midstream.ubi.subject import Subject
 
 CONFLICT = Rule(

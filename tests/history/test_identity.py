@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from midstream.identity import other_predecessor
+from midstream.history.identity import other_predecessor
 from midstream.source import Source
 
 

@@ -10,7 +10,7 @@ from midstream.edit import EditConflict
 from midstream.errors import Exit, UsageError
 from midstream.ledger import Fate
 from midstream.overlay.template import BadTemplate
-from midstream.rebasing import CannotRebase
+from midstream.rebasing.flow import CannotRebase
 
 if TYPE_CHECKING:
     from pathlib import Path
