@@ -7,12 +7,13 @@ PYTEST ?= $(BIN)/python -m pytest
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help rebase test lint bench pages lock system clean
+.PHONY: help rebase test lint bench corpus pages lock system clean
 
 help:
 	@echo "make rebase TARGET=rocm   carry a target onto UBI, from the locked upstream release"
 	@echo "make test | lint | bench  what CI runs, and the speed figures"
 	@echo "make pages                renew docs/targets.md and decisions.md from upstream's releases"
+	@echo "make corpus               docs/conversion.md, from every release on the index"
 	@echo "make lock                 renew requirements/*.txt from requirements/*.in"
 
 $(VENV)/run: requirements/run.txt pyproject.toml
@@ -50,6 +51,9 @@ bench: $(VENV)/dev system
 pages: $(VENV)/dev
 	$(BIN)/python -m bench.targets
 	$(BIN)/python -m bench.decisions
+
+corpus: $(VENV)/dev system
+	PYTHONPATH=src:tests $(BIN)/python -m corpus --write
 
 lock:
 	$(PYTHON) -m venv $(VENV)-lock

@@ -126,6 +126,10 @@ def test_an_edit_of_an_overlay_explains_what_it_covers_and_nothing_beside(tmp_pa
         'RUN V=3.12 && apt-get install -y python${V}-dev && case "$V" in 3.12) a;; *) b;; esac\n',
         'SHELL ["/bin/bash", "-eo", "pipefail", "-c"]\nRUN apt-get install -y git; a | b\n',
         "ONBUILD RUN apt-get install -y git && make\n",
+        "RUN apt-get install -y git && echo 'a\\nb' > /opt/x && make\n",
+        'SHELL ["/bin/bash", "-c"]\nRUN apt-get install -y git && echo \'a\\nb\' > /opt/x\n',
+        "RUN apt-get install -y git && rm -rf /opt/x /var/lib/apt/lists/* && make\n",
+        "RUN apt-get update && curl k | gpg --dearmor | tee /etc/apt/keyrings/k > /dev/null && x\n",
         "RUN ls /usr/lib/x86_64-linux-gnu && apt-get install -y ccache && make\n",
     ],
 )
@@ -145,6 +149,8 @@ def test_each_construct_runs_as_before(tmp_path: Path, text: str) -> None:
         ("RUN apt-get install -y git && set -e; a\n", "set -e", "set +e"),
         ("RUN apt-get install -y git && export A=1 && make\n", "A=1", "A=2"),
         ("RUN apt-get install -y git && (cd /x && make)\n", "cd /x &&", ""),
+        ("RUN apt-get install -y git && echo 'a\\nb' > /opt/x\n", "echo", "printf '%s\\n'"),
+        ("RUN apt-get install -y git && rm -rf /opt/x /var/lib/apt/lists/*\n", "/opt/x ", ""),
         ("RUN apt-get install -y git && cat > /etc/x <<EOF\nb\nEOF\n", "\nb\n", "\nc\n"),
     ],
 )  # fmt: skip

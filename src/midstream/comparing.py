@@ -41,12 +41,8 @@ _APTS = re.compile(
     r"|/var/log/(?:dpkg|alternatives)|/etc/dpkg|\bDEBIAN_|\bdebconf\b"
 )
 _APT_FOLDERS = ("/etc/apt", "/usr/share/keyrings", "/usr/local/share/keyrings", "/etc/dpkg")
-_OURS = ("/etc/yum.repos.d",)
-# Beside package management: what a rule may take away, put there, and make of what.
-_GOES: Mapping[str, frozenset[str]] = {
-    "apt-to-dnf": frozenset(("rm",)),
-    "debconf": frozenset(("echo", "printf")),
-}
+_OURS = ("/etc/yum.repos.d", "/dev/null")
+# Beside package management: what a rule may put there, and make of what.
 _COMES: Mapping[str, frozenset[str]] = {
     "dpkg": frozenset(("uname", "sed")),
     "alternatives": frozenset((".",)),
@@ -59,10 +55,15 @@ _BECOMES: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     ),
     "alternatives": (frozenset(("update-alternatives",)), frozenset((".",))),
     "locales": (frozenset(("locale-gen",)), frozenset(("dnf", "microdnf"))),
+    "shell-dialect": (frozenset(("echo",)), frozenset(("printf",))),
     "system-python": (frozenset(("update-alternatives",)), frozenset(("ln",))),
 }
 # The words of a call that a rule may change or take out, and leave the program as it is.
 _WORDS: Mapping[str, re.Pattern[str]] = {
+    "apt-to-dnf": re.compile(
+        r"/var/(?:lib|cache|log)/(?:apt|debconf)(?:/.*)?|/var/log/(?:dpkg|alternatives)\.log"
+        r"|/etc/apt/apt\.conf\.d/docker-clean"
+    ),
     "system-flag": re.compile(r"--system"),
     "system-python": re.compile(r"/usr/(?:local/)?bin/(?:python|pip)\S*"),
 }
@@ -171,7 +172,7 @@ class Matcher(Struct, frozen=True, dict=True):
         there = {
             _rewritten(path, self._texts): _rewritten(text, self._texts)
             for path, text in before.files.items()
-            if not path.startswith(_APT_FOLDERS)
+            if not path.startswith((*_APT_FOLDERS, "/dev/null"))
         }
         here = {
             path: _rewritten(text, renamed)
@@ -350,7 +351,8 @@ class Matcher(Struct, frozen=True, dict=True):
             return True
         if edit.rule == "system-python":
             return name in ("rm", "unlink") and _PYTHON.search(call.line) is not None
-        return of_apt and (edit.rule == "apt-sources" or name in _GOES.get(edit.rule, ()))
+        # Neighbours that go are one edit, which has the name of the first one's rule.
+        return of_apt and edit.rule in ("apt-sources", "apt-to-dnf", "debconf")
 
     def _may_come(self, call: Call) -> bool:
         for command in self.result.commands(call):

@@ -188,7 +188,9 @@ class _Comparison:
         within = after.span if after is not None else Span(0, 0)
         self.texts = (_text(subject.dockerfile, before), _text(result, after) if after else ":")
         self.scripts = (script, ours)
-        self.options = _shell_options(subject, before)
+        shell, self.options = _shell(subject, before)
+        dash = shell in ("", "/bin/sh", "sh") and not _is_native(subject, before)
+        self.echo = ("-O", "xpg_echo") if dash else ()
         self.values = subject.graph.scope.at(before)
         self.matcher = Matcher(
             subject.dockerfile.source.text,
@@ -205,7 +207,7 @@ class _Comparison:
             (edit.rule, edit.span.start - place, edit.span.end - place, edit.text)
             for _, edit in self.matcher.upstream.edits_at
         ]
-        told = (_VERSION, self.texts, self.options, sorted(self._settings_of()), edits)
+        told = (_VERSION, self.texts, self.options, self.echo, sorted(self._settings_of()), edits)
         return hashlib.sha256(repr(told).encode("utf-8", "surrogateescape")).hexdigest()
 
     def run(self, sandbox: Sandbox) -> list[Diagnostic]:
@@ -247,7 +249,7 @@ class _Comparison:
         names = {name for script in self.scripts for name in _programs(script)}
         before, after = [each[0] for each in settings], [each[1] for each in settings]
         folders = {f for script in self.scripts for f in _folders(script, before)}
-        first = sandbox.trace(self.texts[0], before, names, folders, self.options)
+        first = sandbox.trace(self.texts[0], before, names, folders, (*self.options, *self.echo))
         second = sandbox.trace(self.texts[1], after, names, folders, self.options)
         return first, second
 
@@ -357,14 +359,20 @@ def _folders(script: Script, settings: Sequence[Setting]) -> Iterator[str]:
                     yield path.rsplit("/", 1)[0] or "/"
 
 
-def _shell_options(subject: Subject, instruction: Instruction) -> tuple[str, ...]:
-    """The options that a SHELL above gives the shell."""
-    options: tuple[str, ...] = ()
+def _is_native(subject: Subject, instruction: Instruction) -> bool:
+    """Whether upstream's shell is bash too; Debian's dash has an `echo` that takes `\\n`."""
     stage = subject.dockerfile.stage_of(instruction)
-    if stage is None:
-        return options
-    for index in subject.graph.lineage(stage.index):
+    image = subject.graph.root(stage.index).image if stage is not None else None
+    return image is not None and subject.platform.base_for(image) is not None
+
+
+def _shell(subject: Subject, instruction: Instruction) -> tuple[str, tuple[str, ...]]:
+    """The shell that runs it, with its options; "" where no SHELL above says another one."""
+    stage = subject.dockerfile.stage_of(instruction)
+    words: tuple[str, ...] = ()
+    for index in reversed(subject.graph.lineage(stage.index) if stage is not None else ()):
         for each in subject.dockerfile.stages[index].instructions:
             if each.keyword == "SHELL" and each.json and each.span < instruction.span:
-                options = tuple(word for word in each.json[1:] if word != "-c")
-    return tuple(re.sub(r"^(-\w*)c(\w*)$", r"\1\2", word) for word in options if word != "/c")
+                words = each.json
+    options = (re.sub(r"^(-\w*)c(\w*)$", r"\1\2", word) for word in words[1:])
+    return words[0] if words else "", tuple(word for word in options if word != "-")
