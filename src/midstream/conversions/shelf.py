@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from midstream.diagnostic import Rule
     from midstream.dockerfile.commands import Command
     from midstream.edit import Edit
-    from midstream.ubi.subject import Subject
-    from midstream.ubi.survey import Footing
+    from midstream.ubi.subject import Footing, Subject
 
 OF_FILES = (base_image, cache_mounts, debconf, debian_paths)
 """Conversions that look at a whole Dockerfile: `convert(subject)`."""

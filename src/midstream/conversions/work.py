@@ -17,8 +17,7 @@ from midstream.ubi.outcome import Outcome
 if TYPE_CHECKING:
     from midstream.dockerfile.commands import Block, Command, Script, Word
     from midstream.dockerfile.model import Instruction, Stage
-    from midstream.ubi.subject import Subject
-    from midstream.ubi.survey import Footing
+    from midstream.ubi.subject import Footing, Subject
 
 NO_TRANSLATION = Rule(
     "MS205",

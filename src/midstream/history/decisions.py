@@ -23,7 +23,11 @@ from midstream.upstream.lock import VERSION, UnreadableLock, read_json
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from midstream.history.watching import Watched
+    from midstream.dockerfile.model import Instruction
+    from midstream.overlay.model import ContextFile
+
+LAST_COUNTS = frozenset(("CMD", "ENTRYPOINT", "SHELL", "STOPSIGNAL", "USER", "WORKDIR"))
+"""Instructions of which an image has one alone."""
 
 CHANGED = Rule(
     "MS220",
@@ -220,6 +224,25 @@ def _upstream(content: Any) -> dict[str, str | None]:
 
 def _texts(content: Any) -> dict[str, str]:
     return {str(key): str(value) for key, value in content.items()}
+
+
+class Watched(Struct, frozen=True):
+    """A text that was, or will be, decided about. `edit` is what replaces it, if anything does."""
+
+    fingerprint: str
+    span: Span
+    instruction: Instruction
+    edit: OverlayEdit | ContextFile | None = None
+
+    @property
+    def may_be_dropped(self) -> bool:
+        """Whether the instruction can be left out by an answer alone."""
+        return self.edit is None and self.instruction.keyword != "FROM"
+
+    @property
+    def is_the_last_that_counts(self) -> bool:
+        """Whether an image has one of these alone: its text says nothing without its place."""
+        return self.instruction.keyword in LAST_COUNTS
 
 
 class Question(Struct, frozen=True):

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
-
 from midstream.assumptions.script_with_apt import find_scripts
 from midstream.dockerfile import fingerprint
 from midstream.dockerfile.commands import Script
 from midstream.dockerfile.shell import called_scripts
 from midstream.edit import Edit
+from midstream.history.decisions import LAST_COUNTS, Watched
 from midstream.overlay.model import Drop, Effect, Replace
 from midstream.overlay.select import select
 from midstream.overlay.verbs import Touch
@@ -23,34 +22,13 @@ if TYPE_CHECKING:
     from midstream.dockerfile.commands import Command
     from midstream.dockerfile.model import Instruction, Stage
     from midstream.history.decisions import Decisions
-    from midstream.overlay.model import Address, ContextFile, Overlay, OverlayEdit
+    from midstream.overlay.model import Address, Overlay
     from midstream.overlay.verbs import Wanted
-    from midstream.source import Span
     from midstream.ubi.subject import Subject
     from midstream.upstream.origin import Origin
 
 DECISION = "decision"
 _KEYED = frozenset(("ARG", "ENV", "LABEL"))
-_LAST_COUNTS = frozenset(("CMD", "ENTRYPOINT", "SHELL", "STOPSIGNAL", "USER", "WORKDIR"))
-
-
-class Watched(Struct, frozen=True):
-    """A text that was, or will be, decided about. `edit` is what replaces it, if anything does."""
-
-    fingerprint: str
-    span: Span
-    instruction: Instruction
-    edit: OverlayEdit | ContextFile | None = None
-
-    @property
-    def may_be_dropped(self) -> bool:
-        """Whether the instruction can be left out by an answer alone."""
-        return self.edit is None and self.instruction.keyword != "FROM"
-
-    @property
-    def is_the_last_that_counts(self) -> bool:
-        """Whether an image has one of these alone: its text says nothing without its place."""
-        return self.instruction.keyword in _LAST_COUNTS
 
 
 def edited(overlay: Overlay, subject: Subject, stage: Stage, wanted: Wanted) -> dict[str, Watched]:
@@ -152,7 +130,7 @@ def _name(stage: Stage | None, instruction: Instruction, text: str) -> str:
     """`final / ENV HF_HOME`."""
     label = stage.label if stage else "@global"
     body = text.split("\n")[-1]
-    if instruction.keyword in _LAST_COUNTS:
+    if instruction.keyword in LAST_COUNTS:
         return f"{label} / {instruction.keyword}"  # the last one counts, so the kind is its name
     keyed = instruction.keyword in _KEYED
     names = re.findall(r"(?:^|\s)([A-Za-z_]\w*)=", body) if keyed else []

@@ -49,10 +49,9 @@ if TYPE_CHECKING:
     from midstream.dockerfile.graph import Graph
     from midstream.dockerfile.model import Dockerfile, Stage
     from midstream.edit import Edit
-    from midstream.history.decisions import Decisions, Question
+    from midstream.history.decisions import Decisions, Question, Watched
     from midstream.history.movement import Change
     from midstream.history.past import Past
-    from midstream.history.watching import Watched
     from midstream.ledger import Ledger
     from midstream.overlay.fragments import Folder
     from midstream.overlay.model import Overlay

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from midstream.dockerfile.model import Dockerfile, Instruction, Stage
     from midstream.dockerfile.shell import Script
     from midstream.source import Source, Span
-    from midstream.ubi.survey import Footing
     from midstream.ubi.tables import ImageTable, PackageTable, Platform
 
 
@@ -38,6 +37,17 @@ class Sibling(Struct, frozen=True):
     tools: frozenset[str] = frozenset()
     users: frozenset[str] = frozenset()
     repositories: frozenset[str] = frozenset()
+
+
+class Footing(Struct, frozen=True):
+    """`manager` is dnf or microdnf, or None where the stage keeps an image that isn't UBI, or
+    stands on nothing. `tools` are the programs that are there before the first instruction."""
+
+    image: str | None
+    manager: str | None
+    tools: frozenset[str]
+    kept: bool = False
+    sibling: bool = False
 
 
 class Subject(Struct, frozen=True, dict=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from midstream.ubi.subject import Footing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,17 +13,6 @@ if TYPE_CHECKING:
     from midstream.dockerfile.graph import Arrow
     from midstream.ubi.subject import Subject
     from midstream.ubi.tables import ImageRule
-
-
-class Footing(Struct, frozen=True):
-    """`manager` is dnf or microdnf, or None where the stage keeps an image that isn't UBI, or
-    stands on nothing. `tools` are the programs that are there before the first instruction."""
-
-    image: str | None
-    manager: str | None
-    tools: frozenset[str]
-    kept: bool = False
-    sibling: bool = False
 
 
 NOTHING = Footing(None, None, frozenset())
