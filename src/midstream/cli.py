@@ -29,6 +29,7 @@ _COMMANDS = {
     "promote": ("promote", "Copy tested images to their registry, by digest."),
     "rebase": ("rebase", "Carry targets onto UBI."),
     "replay": ("replay", "Back-test the overlays over a line of releases."),
+    "status": ("status", "Show how far behind upstream each target is."),
     "sync": ("sync", "Keep a midstream repository at upstream's pace."),
     "targets": ("targets", "List the targets and what they are locked to."),
     "track": ("track", "Lock an upstream release."),

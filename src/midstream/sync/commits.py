@@ -9,7 +9,6 @@ from msgspec import Struct
 
 from midstream.dockerfile.fingerprint import meaning
 from midstream.dockerfile.scan import parse
-from midstream.errors import MidstreamError
 from midstream.history.movement import Answer, movements
 from midstream.source import Source
 
@@ -35,24 +34,14 @@ class Told(Struct, frozen=True):
     asks: tuple[str, ...] = ()
 
 
-def told(
-    source: GitSource, ref: str, old: Lock | None, new: Lock, rebased: Rebased
-) -> tuple[Told, ...]:
-    """The commits since a lock that touched a watched file, newest first.
-
-    Nothing where the history can't be had: a description without it is better than none.
-    """
-    if old is None:
-        return ()
-    try:
-        source.history.tip(ref) if ref.startswith("refs/") else source.history.commit(ref)
-        found = source.commits(old, new, sorted({*old.files, *new.files}))[:_MOST]
-        touched = source.history.touched([each.id for each in found])
-        paths = source.project.dockerfiles[rebased.overlay.target].paths
-        wanted = [t for each in touched.values() for t in each if t.path in paths]
-        source.bring_blobs(blob for t in wanted for blob in (t.old, t.new) if blob)
-    except MidstreamError:
-        return ()
+def told(source: GitSource, old: Lock, new: Lock, rebased: Rebased) -> tuple[Told, ...]:
+    """The commits since a lock that touched a watched file, newest first. The history has to be
+    here."""
+    found = source.commits(old, new, sorted({*old.files, *new.files}))[:_MOST]
+    touched = source.history.touched([each.id for each in found])
+    paths = source.project.dockerfiles[rebased.overlay.target].paths
+    wanted = [t for each in touched.values() for t in each if t.path in paths]
+    source.bring_blobs(blob for t in wanted for blob in (t.old, t.new) if blob)
     became = _Became(source, rebased)
     return tuple(_told(each, touched.get(each.id, ()), paths, new, became) for each in found)
 

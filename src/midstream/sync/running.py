@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from midstream.history.decisions import Decisions
     from midstream.overlay.model import Overlay
     from midstream.rebasing.flow import Rebased
+    from midstream.sync.commits import Told
     from midstream.sync.describing import Description
     from midstream.upstream.config import Project
     from midstream.upstream.git_source import GitSource
@@ -158,6 +159,14 @@ class Sync:
             return Result(target, Outcome.HELD, held, standing)
         return self._rebased(target, standing, inputs)
 
+    def bring_history(self) -> None:
+        """Fetch all of upstream's commits that lead to the one that is followed."""
+        wanted = self.options.commit or self.options.ref
+        if wanted.startswith("refs/"):
+            self.source.history.tip(wanted)
+        else:
+            self.source.history.commit(wanted)
+
     # --- for people ---
 
     def describe(self, result: Result) -> Description:
@@ -165,9 +174,19 @@ class Sync:
         rebased = result.rebased or self._render(result.target, self.inputs)
         standing = result.standing
         before = (self._lock_at(standing.base) or standing.before) if standing else None
-        commits = told(self.source, self.options.ref, before, self.inputs.lock, rebased)
+        commits = self._commits(before, rebased)
         tip = result.new or (standing.tip if standing else None) or ""
         return describe(rebased, self.inputs, before, commits, tip)
+
+    def _commits(self, before: Lock | None, rebased: Rebased) -> tuple[Told, ...]:
+        """Upstream's commits; none where they can't be had, which is better than no description."""
+        if before is None:
+            return ()
+        try:
+            self.bring_history()
+            return told(self.source, before, self.inputs.lock, rebased)
+        except MidstreamError:
+            return ()
 
     def is_moot(self, result: Result) -> bool:
         """Whether the base holds the results of a target's branch already."""
@@ -265,8 +284,8 @@ class Sync:
             return ""  # a tag or a commit is what a person or upstream chose
         if before.release and not (self.options.quiet or self.options.skip):
             return ""
+        self.bring_history()
         history = self.source.history
-        history.tip(self.options.ref)
         if not before.release and history.is_ancestor(lock.commit, before.commit):
             return f"{lock.commit[:12]} is older than {before.commit[:12]}, which is carried here"
         if not before.release and not history.is_ancestor(before.commit, lock.commit):
