@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from bench import parsing, promoting, rebasing
+from bench import converting, parsing, promoting, rebasing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 BENCHES: dict[str, Callable[[], None]] = {
     "rebase": rebasing.main,
     "parse": parsing.main,
+    "convert": converting.main,
     "promote": promoting.main,
 }
 

@@ -79,21 +79,13 @@ def _doubts(subject: Subject) -> list[Diagnostic]:
 
 def _left(subject: Subject, assembled: Assembled, known: list[Diagnostic]) -> list[Diagnostic]:
     """What the result still takes for granted, where nothing was said about the instruction yet."""
-    result = parse(assembled.source)
-    if not result.stages:
+    after = _after(subject, assembled)
+    if after is None:
         return []
-    graph = build_graph(result, {})
-    after = Subject(
-        dockerfile=result,
-        graph=graph,
-        platform=subject.platform,
-        packages=subject.packages,
-        images=subject.images,
-        live=frozenset(stage.index for stage in result.stages),
-        python=subject.python,
-        repositories=subject.repositories,
-    )
-    found = [*assumptions.check_all(after), *debian_left.check(View(after, result.stages[-1]))]
+    found = [
+        *assumptions.check_all(after),
+        *debian_left.check(View(after, after.dockerfile.stages[-1])),
+    ]
     spans = [
         each.span
         for each in subject.dockerfile.instructions
@@ -102,3 +94,22 @@ def _left(subject: Subject, assembled: Assembled, known: list[Diagnostic]) -> li
     source = subject.dockerfile.source
     shown = at_source(found, assembled, source, "")
     return [f for f in shown if not (f.source is source and any(f.span in span for span in spans))]
+
+
+def _after(subject: Subject, assembled: Assembled) -> Subject | None:
+    """The result, read as the text before it was; the same where nothing changed."""
+    if not assembled.edits:
+        return subject if subject.dockerfile.stages else None
+    result = parse(assembled.source)
+    if not result.stages:
+        return None
+    return Subject(
+        dockerfile=result,
+        graph=build_graph(result, {}),
+        platform=subject.platform,
+        packages=subject.packages,
+        images=subject.images,
+        live=frozenset(stage.index for stage in result.stages),
+        python=subject.python,
+        repositories=subject.repositories,
+    )
