@@ -9,7 +9,6 @@ from msgspec import Struct
 
 from midstream.adapters.blobs import Blobs
 from midstream.errors import Exit, MidstreamError
-from midstream.upstream.git_source import GitSource
 from midstream.upstream.snapshot import Snapshot, Tracker
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from midstream.adapters.index import Index, SourceRelease
     from midstream.upstream.config import Project
+    from midstream.upstream.git_source import GitSource
     from midstream.upstream.lock import Lock
     from midstream.upstream.snapshot import Arriving
 
@@ -48,6 +48,8 @@ class Sources(Struct, frozen=True, dict=True):
 
     @cached_property
     def git(self) -> GitSource:
+        from midstream.upstream.git_source import GitSource  # most runs never ask git
+
         return GitSource(self.project, self.cache, self.arriving)
 
     def at(self, said: str | None) -> Snapshot:
