@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
-from assumptions.looking import MANYLINUX, converted, look, on_ubi, told
+from assumptions.looking import MANYLINUX, VENV, converted, look, on_ubi, told
 from midstream.assumptions.system_python import check, convert
 from midstream.source import Span
 
@@ -103,3 +104,25 @@ def test_a_base_that_is_kept_has_a_python_of_its_own() -> None:
     text = on_ubi("RUN ln -sf /opt/python3 /usr/bin/python3", base=MANYLINUX)
     assert converted(convert, text) == text
     assert told(check(look(text))) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [
+        ("RUN /usr/bin/python3 -m pip install x", "/usr/bin/python3"),
+        ("RUN uv venv --python /usr/bin/python3 /opt/x", "/usr/bin/python3"),
+        ("RUN a && cmake -DPython_EXECUTABLE=/usr/bin/python3 .",
+         "-DPython_EXECUTABLE=/usr/bin/python3"),
+    ],
+)  # fmt: skip
+def test_dnfs_own_python_is_found_where_the_overlay_has_another(line: str, word: str) -> None:
+    assert told(check(look(on_ubi(line), python=VENV))) == [("MS319", 2, word)]
+    assert told(check(look(on_ubi(line), python=replace(VENV, version="3.9")))) == []
+    assert told(check(look(on_ubi(line)))) == []
+
+
+@pytest.mark.parametrize(
+    "line", ["RUN /usr/bin/python3.12 -m x", "RUN python3 -m x", "RUN ls -l /usr/bin/python3"]
+)
+def test_another_python_or_one_that_is_only_looked_at_is_fine(line: str) -> None:
+    assert told(check(look(on_ubi(line), python=VENV))) == []

@@ -30,9 +30,11 @@ program starts without the library, or with another one.
 )
 RULES = (MULTIARCH,)
 
-# A path's last part; a compiler's triple such as x86_64-unknown-linux-gnu is none.
+# A path's last part, or a pattern's; a compiler's triple such as x86_64-unknown-linux-gnu is none.
+# EL's gcc has no such folders, and `-print-multiarch` prints nothing there.
 _FOLDER = re.compile(
-    r"(?<=/)(?:x86_64|aarch64|arm64|powerpc64le|s390x|\*|\$\([^()\n]*\)|\$\{?\w+\}?)-linux-gnu\b"
+    r"-print-multiarch\b|"
+    r"(?<=[/*])(?:x86_64|aarch64|arm64|powerpc64le|s390x|\*|\$\([^()\n]*\)|\$\{?\w+\}?)-linux-gnu\b"
 )
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from midstream.diagnostic import Diagnostic
     from midstream.dockerfile.commands import Command, Script, Word
+    from midstream.dockerfile.model import Stage
     from midstream.ubi.subject import Subject
 
 NAME = "system-python"
@@ -50,11 +51,29 @@ used without a word. EL brings newer compilers as `gcc-toolset-NN`, which is ena
 **The way out.** Replace the command with an edit of the overlay.
 """,
 )
-RULES = (REPOINTED, NO_ALTERNATIVE)
+DNFS_OWN = Rule(
+    "MS319",
+    "dnfs-python",
+    """\
+**What it says.** A command names `/usr/bin/python3`, and the overlay's Python is another version.
+
+**Why it matters.** On Debian that is the distribution's Python, which upstream chose its release
+for. On EL it is the older one that dnf runs on: an environment made from it has the wrong version,
+and packages installed with it are found by nothing but dnf.
+
+**The way out.** Name the version (`/usr/bin/python3.12`), or `python3` alone, with an edit.
+""",
+)
+RULES = (REPOINTED, NO_ALTERNATIVE, DNFS_OWN)
 
 _LINK = re.compile(r"/usr/bin/((?:python|pip)(?:3(?:\.\d+)?)?(?:-config)?)")
 _DNFS = re.compile(r"/usr/bin/python3(?:\.\d+)?")
 _NAME = re.compile(r"(?:python|pip)(?:3(?:\.\d+)?)?(?:-config)?")
+_USED = re.compile(r"(?:.*[=:])?/usr/bin/python3")
+_NOT_RUN = frozenset(
+    ("ln", "cp", "mv", "install", "rm", "unlink", "update-alternatives", "alternatives", "ls",
+     "test", "[", "[[", "echo", "printf", "readlink", "realpath")
+)  # fmt: skip
 _WHY = "dnf runs on /usr/bin/python3; /usr/local/bin stands before it on PATH"
 
 
@@ -154,12 +173,33 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
                         else "EL names these programs differently",
                         "replace the command with an edit of the overlay",
                     )  # fmt: skip
+                for word in _used(subject, stage, command):
+                    yield finding(
+                        subject, stage, DNFS_OWN, word.span,
+                        "`/usr/bin/python3` is dnf's Python, not the overlay's "
+                        f"{subject.python.version}",
+                        f"name /usr/bin/python{subject.python.version}, or `python3`, with an edit",
+                    )  # fmt: skip
                 for word in _repointed(command):
                     yield finding(
                         subject, stage, REPOINTED, word.span,
                         f"`{word.value}` is dnf's; later installs would fail",
                         "leave it, and put yours into /usr/local/bin",
                     )  # fmt: skip
+
+
+def _used(subject: Subject, stage: Stage, command: Command) -> Iterator[Word]:
+    """The words that have dnf's Python run, where it isn't the one that the overlay wants."""
+    image = survey(subject)[stage.index].image or ""
+    base = subject.platform.base_for(image)
+    dnfs = base.python if base is not None else None
+    if dnfs in (None, subject.python.version) or not subject.python.version:
+        return
+    if command.name in _NOT_RUN:
+        return
+    for word in (command.program, *command.arguments):
+        if word is not None and _USED.fullmatch(word.value):
+            yield word
 
 
 def _repointed(command: Command) -> Iterator[Word]:
