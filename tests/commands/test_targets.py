@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from commands.running import run, write
+from gits.repository import Repository
+from sync.scene import stage
 
 if TYPE_CHECKING:
     from indexes.double import IndexDouble
@@ -116,3 +118,30 @@ def test_the_tree_of_this_repository_has_its_targets() -> None:
     found = rows(REPOSITORY)
     assert found["rocm"]["overlay"] == "overlays/rocm"
     assert found["cuda"]["dockerfile"] == "docker/Dockerfile"
+
+
+# --- by a look at upstream ---
+
+
+def test_the_targets_that_a_sync_would_look_into_are_a_matrix(tmp_path: Path) -> None:
+    scene = stage(tmp_path, base=True)
+    tree = Repository(scene.tree.root / "tree")
+    tree.git("init", "--quiet", "--initial-branch=main", ".")
+    tree.git("add", "--all")
+    tree.git("commit", "--quiet", "-m", "Overlays")
+    words = ("targets", "--moved", "--upstream", "--matrix", "github")
+
+    def moved() -> list[str]:
+        ran = scene.tree.run(*words)
+        assert ran.exit_code == 0, ran.stderr
+        return [each["target"] for each in json.loads(ran.stdout)["include"]]
+
+    assert moved() == ["app", "base"]
+    assert tree.tip("midstream/app") is None, "it only looks"
+    scene.tree.run("sync", "--all")
+    assert moved() == []
+    scene.upstream.commit({"main.py": "nothing of ours\n"})
+    assert moved() == []
+    scene.dockerfile("next", target="base")
+    scene.tree.run("sync", "--target", "app")
+    assert moved() == ["base"]

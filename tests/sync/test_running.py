@@ -222,6 +222,35 @@ def test_a_rewritten_history_is_refused(scene: Scene) -> None:
     assert "upstream rewrote its history" in ran.stderr
 
 
+@pytest.mark.parametrize("more", ["", "RUN more\n"])
+def test_a_dockerfile_that_upstream_renamed_is_found(scene: Scene, more: str) -> None:
+    scene.sync()
+    tip = scene.tip()
+    text = scene.tree.files["docker/Dockerfile"].decode()
+    scene.upstream.commit({"docker/Dockerfile": None, "images/Dockerfile": text + more})
+    ran = scene.sync()
+    assert (ran.exit_code, scene.tip()) == (2, tip)
+    assert "upstream has no `docker/Dockerfile` any more" in ran.stderr
+    assert "`images/Dockerfile` is what it was" in ran.stderr
+    project = scene.tree.path("upstream/demo.yaml").read_text()
+    now = "app: {path: images/Dockerfile, was: [docker/Dockerfile]}"
+    scene.tree.write("upstream/demo.yaml", project.replace("app: docker/Dockerfile", now))
+    assert scene.outcomes() == {"app": "moved"}
+
+
+def test_a_dockerfile_that_upstream_deleted_is_said(scene: Scene) -> None:
+    scene.sync()
+    scene.upstream.commit({"docker/Dockerfile": None})
+    ran = scene.sync()
+    assert (ran.exit_code, "nothing there resembles it" in ran.stderr) == (2, True)
+
+
+def test_a_target_that_upstream_never_had_is_no_failure(tmp_path: Path) -> None:
+    scene = stage(tmp_path, base=True)
+    scene.upstream.commit({"docker/Dockerfile.base": None})
+    assert scene.outcomes() == {"app": "moved", "base": "nothing moved"}
+
+
 def test_a_branch_that_upstream_deleted_is_3(scene: Scene) -> None:
     scene.upstream.git("branch", "-m", "main", "trunk")
     ran = scene.sync()

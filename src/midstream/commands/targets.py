@@ -35,15 +35,29 @@ class Row(Struct, frozen=True):
 
 @click.command("targets")
 @click.option("--moved", is_flag=True, help="Only those that changed since their last rebase.")
+@click.option("--upstream", "looks", is_flag=True,
+              help="With --moved: look at upstream and the branches, as a sync does.")  # fmt: skip
+@click.option("--remote", is_flag=True, help="With --upstream: at the branches of the remote.")
+@click.option("--base", metavar="BRANCH", help="With --upstream: what changes are made on.")
 @click.option("--matrix", type=click.Choice(["github"]), help="One line of JSON for a CI matrix.")
 @click.pass_obj
-def command(workspace: Workspace, moved: bool, matrix: str | None) -> int:
+def command(
+    workspace: Workspace,
+    moved: bool,
+    looks: bool,
+    remote: bool,
+    base: str | None,
+    matrix: str | None,
+) -> int:
     """List the targets, where their Dockerfiles stand, and what they are locked to."""
     rows = [row for each in at.projects(workspace) for row in _rows(workspace, each)]
-    if moved:
+    if moved and looks:
+        found = _moved_upstream(workspace, base, remote=remote)
+        rows = [row for row in rows if row.target in found]
+    elif moved:
         rows = [row for row in rows if row.moved]
     if matrix:
-        built = [row for row in rows if row.path and row.overlay]
+        built = [row for row in rows if looks or (row.path and row.overlay)]
         report.line(json.dumps({"include": [{"target": row.target} for row in built]}))
     elif workspace.json:
         report.document("targets", {"targets": [_as_json(row) for row in rows]})
@@ -51,6 +65,18 @@ def command(workspace: Workspace, moved: bool, matrix: str | None) -> int:
         header = ("TARGET", "RELEASE", "DOCKERFILE", "BLOB", "OVERLAY")
         report.table(header, [_cells(row) for row in rows])
     return Exit.OK
+
+
+def _moved_upstream(workspace: Workspace, base: str | None, *, remote: bool) -> set[str]:
+    """The targets that a sync would look into now."""
+    from midstream.commands.sync import job, one_run, wanted_targets
+
+    found: set[str] = set()
+    for project in at.projects(workspace):
+        made = job(workspace, project, str(workspace.root), base, None, pushes=remote, dry_run=True)
+        with one_run(made, wait=60):
+            found.update(made.moved(wanted_targets(workspace, project, ())))
+    return found
 
 
 def _rows(workspace: Workspace, project: Project) -> list[Row]:

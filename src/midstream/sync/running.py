@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from midstream.adapters import files
 from midstream.adapters.repository import Move, Pushed
-from midstream.errors import Exit, MidstreamError, Refused
+from midstream.errors import Exit, MidstreamError, Refused, UsageError
 from midstream.history import decisions
 from midstream.rebasing.flow import RENDERED
 from midstream.rebasing.results import results
@@ -24,6 +24,7 @@ from midstream.sync.branch import Inputs, branch_of
 from midstream.sync.commits import told
 from midstream.sync.describing import describe
 from midstream.sync.inputs import overlay_digest, same_outcome
+from midstream.sync.renamed import moved_to
 from midstream.upstream.config import FOLDER
 from midstream.upstream.lock import UnreadableLock, read_lock
 
@@ -62,6 +63,10 @@ _EXITS = {
     Outcome.ASKED: Exit.FINDINGS, Outcome.ERRORS: Exit.FINDINGS, Outcome.STOPPED: Exit.REFUSED,
     Outcome.LOST: Exit.TRANSIENT, Outcome.REFUSED: Exit.OUTSIDE,
 }  # fmt: skip
+
+
+class MissingDockerfile(UsageError):
+    """Upstream renamed a target's Dockerfile, or took it away."""
 
 
 class Standing(Struct, frozen=True):
@@ -137,6 +142,21 @@ class Sync:
         found = [self._safely(target, inputs) for target in targets]
         return self._moved(found)
 
+    def moved(self, targets: Iterable[str]) -> tuple[str, ...]:
+        """The targets that a run would look into: what it takes to know is read, and no more."""
+        self._seen = self.repository.look(self.options.base, branch.PREFIX)
+        inputs = self.inputs
+        return tuple(target for target in targets if self._is_open(target, inputs))
+
+    def _is_open(self, target: str, inputs: Inputs) -> bool:
+        standing = self._standing(target)
+        files_then = standing.before.files if standing.before else {}
+        if not any(self.project.path_of(target, each) for each in (files_then, inputs.lock.files)):
+            return False
+        if standing.strangers or not standing.is_known:
+            return True  # a run has to say so
+        return not (self._is_made(standing, inputs) or self._remembers(target, standing, inputs))
+
     @cached_property
     def inputs(self) -> Inputs:
         lock = self.source.lock(self.options.commit or self.options.ref)
@@ -154,6 +174,8 @@ class Sync:
             return Result(target, Outcome.STOPPED, self._why_stopped(target, standing), standing)
         if self._is_made(standing, inputs) or self._remembers(target, standing, inputs):
             return Result(target, Outcome.SAME, standing=standing)
+        if self.project.path_of(target, inputs.lock.files) is None:
+            return self._without_file(target, standing, inputs)
         held = self._held_back(standing, inputs)
         if held:
             return Result(target, Outcome.HELD, held, standing)
@@ -311,6 +333,22 @@ class Sync:
         if skip and touched and all(skip.search(each.subject) for each in touched):
             return f"--skip holds for all of the {len(touched)} upstream commits"
         return ""
+
+    def _without_file(self, target: str, standing: Standing, inputs: Inputs) -> Result:
+        """Upstream has no Dockerfile for a target: it never had, or it took the file away."""
+        before = standing.before
+        was = self.project.path_of(target, before.files) if before else None
+        if was is None or before is None:
+            said = "upstream has no Dockerfile for it"
+            return Result(target, Outcome.SAME, said, standing)
+        now = moved_to(self.source, before.files[was], before, inputs.lock)
+        where = f"`{now}` is what it was, or much like it" if now else "nothing there resembles it"
+        raise MissingDockerfile(
+            f"upstream has no `{was}` any more at {inputs.lock.label}; {where}",
+            help=f"give its new path in {self.project.source.name}, with the old one under `was:`"
+            if now
+            else f"take `{target}` out of {self.project.source.name} if it is no longer shipped",
+        )
 
     # --- making ---
 
