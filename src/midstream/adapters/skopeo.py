@@ -7,6 +7,7 @@ any of the two, read the destination (facts measured with 1.9.3, read in the sou
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import re
@@ -174,12 +175,26 @@ class Skopeo:
         content = json.loads(done.stdout)
         return Inspected(str(content["Digest"]), content.get("Labels") or {})
 
-    def _inspect_command(self, image: Image) -> list[str]:
+    def digest(self, image: Image) -> str:
+        """What the manifest hashes to that a reference leads to: the list's, where it is one.
+
+        Raises the errors of `skopeo_errors`.
+        """
+        self.version()
+        done = self._run(image, image, self._inspect_command(image, "--raw"))
+        if done.exit_code:
+            from midstream.adapters.skopeo_errors import classify
+
+            raise classify(done, (image,), frozenset(self._secrets))
+        return f"sha256:{hashlib.sha256(done.stdout).hexdigest()}"
+
+    def _inspect_command(self, image: Image, *more: str) -> list[str]:
         flags = [each.replace("--src-", "--", 1) for each in self._side("src", image)]
         return [
             *self._before_the_command(),
             "--override-os", "linux", "--override-arch", "amd64",
-            "inspect", "--no-tags", "--retry-times", "0", *flags, "--", image.argument,
+            "inspect", *(more or ("--no-tags",)), "--retry-times", "0", *flags,
+            "--", image.argument,
         ]  # fmt: skip
 
     def _before_the_command(self) -> list[str]:

@@ -2,7 +2,7 @@
 
 Where the base comes from an ARG, the ARG's default is rewritten, so that `--build-arg` goes on
 working; elsewhere the FROM is. A base that the table doesn't know is an error: midstream invents
-none.
+none. Where `midstream pin` knows the digest of an image, it is named with it.
 """
 
 from __future__ import annotations
@@ -65,8 +65,10 @@ def convert(subject: Subject) -> Outcome:
 
 def _convert_stage(subject: Subject, stage: Stage) -> Outcome:
     arrow = subject.graph.base(stage.index)
-    if arrow.target is not None or arrow.image in (None, "scratch") or _is_ours(subject, arrow):
+    if arrow.target is not None or arrow.image in (None, "scratch"):
         return Outcome()
+    if _is_ours(subject, arrow):
+        return _pinned(subject, arrow)
     if arrow.unresolved:
         names = ", ".join(f"`{name}`" for name in arrow.unresolved)
         return _finding(
@@ -93,7 +95,7 @@ def _rewrite(subject: Subject, stage: Stage, arrow: Arrow) -> Outcome:
             "map it with `to:`, or `keep:` it with a reason, in overlays/_shared/images.yaml",
         )  # fmt: skip
     if rule.to is None:
-        return Outcome()
+        return _pinned(subject, arrow)
     span, written = _where_it_is_written(subject, arrow)
     if subject.is_claimed(span):
         return Outcome()
@@ -106,7 +108,17 @@ def _rewrite(subject: Subject, stage: Stage, arrow: Arrow) -> Outcome:
             f"this stage stands on `{image}`, which is given from outside or put together",
             f"give the build argument `{becomes or rule.to}` under `ship: args:` of the overlay",
         )  # fmt: skip
-    return Outcome(edits=(Edit(span, text, NAME, rule.why),))
+    return Outcome(edits=(Edit(span, subject.images.pinned(text), NAME, rule.why),))
+
+
+def _pinned(subject: Subject, arrow: Arrow) -> Outcome:
+    """The digest for an image that stays, where it is written as it is."""
+    span, written = _where_it_is_written(subject, arrow)
+    image = written.strip("\"'")
+    text = subject.images.pinned(image)
+    if image != arrow.image or text == image or subject.is_claimed(span):
+        return Outcome()
+    return Outcome(edits=(Edit(span, text, NAME, "a tag can be moved, a digest can't"),))
 
 
 _ONE_VARIABLE = re.compile(r"\$(?:\{(?P<braced>\w+)\}|(?P<plain>\w+))")

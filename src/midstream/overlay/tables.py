@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from midstream.errors import UsageError
 from midstream.overlay.fragments import OVERLAYS
@@ -15,6 +16,7 @@ from midstream.ubi.tables import (
     Platform,
     read_images,
     read_packages,
+    read_pins,
     read_platform,
     read_repositories,
 )
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from midstream.overlay.fragments import Folder
 
 SHARED = f"{OVERLAYS}/_shared"
+PINS = f"{OVERLAYS}/images.lock.json"
 
 
 class Tables(Struct, frozen=True):
@@ -43,8 +46,16 @@ def load_tables(folder: Folder, platform: str) -> Tables:
     return Tables(
         read_platform(_read(folder, f"{SHARED}/platforms/{platform}.yaml"), repositories),
         read_packages(_read(folder, f"{SHARED}/packages.yaml"), platform, repositories),
-        read_images(_read(folder, f"{SHARED}/images.yaml"), platform),
+        replace(
+            read_images(_read(folder, f"{SHARED}/images.yaml"), platform), pins=load_pins(folder)
+        ),
     )
+
+
+def load_pins(folder: Folder) -> dict[str, str]:
+    """The digests of base images; none where nobody pinned any. Raises `ConfigurationError`."""
+    data = folder.read(PINS)
+    return {} if data is None else read_pins(Source.from_bytes(PINS, data))
 
 
 def _read(folder: Folder, path: str) -> Source:

@@ -331,7 +331,7 @@ class _Rebase:
             graph=graph,
             platform=tables.platform,
             packages=tables.packages,
-            images=ImageTable((*overlay.images, *tables.images.rules)),
+            images=ImageTable((*overlay.images, *tables.images.rules), tables.images.pins),
             live=graph.closure(stage.index),
             python=overlay.python,
             repositories=tuple(str(each) for each in overlay.repositories),

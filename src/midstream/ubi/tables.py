@@ -56,8 +56,9 @@ class Base(Struct, frozen=True):
 
     def is_for(self, image: str, bare: str) -> bool:
         """Whether a reference, or what it is without tag and digest, is one of the family."""
+        tagged = image.partition("@")[0]
         return any(
-            glob(each).fullmatch(bare) or (":" in each and glob(each).fullmatch(image))
+            glob(each).fullmatch(bare) or (":" in each and glob(each).fullmatch(tagged))
             for each in self.images
         )
 
@@ -198,7 +199,15 @@ class ImageRule(Struct, frozen=True):
 
 
 class ImageTable(Struct, frozen=True, dict=True):
+    """`pins` are the digests that images had when `midstream pin` last looked, by reference."""
+
     rules: tuple[ImageRule, ...] = ()
+    pins: Mapping[str, str] = field(default_factory=dict)
+
+    def pinned(self, image: str) -> str:
+        """A reference with its digest, where one is known and none is written."""
+        digest = self.pins.get(image)
+        return f"{image}@{digest}" if digest else image
 
     def find(self, image: str) -> ImageRule | None:
         """The first rule whose glob matches a reference. A tag may be left out of the glob."""
@@ -381,3 +390,21 @@ def _image(record: Record, match: str, platform: str) -> ImageRule:
         profiles=record.texts("profiles") or PROFILES,
         place=record.node.place,
     )
+
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+def read_pins(source: Source) -> dict[str, str]:
+    """`images.lock.json`, which `midstream pin` writes. Raises `ConfigurationError`."""
+    root, mistakes = load(source)
+    record = root.record(required=("midstream", "images"))
+    if record.text("midstream") != "1":
+        root.wrong("made for another version of the format", help="run: midstream pin --all")
+    found = {}
+    for key, node in record.entries("images"):
+        if not _DIGEST.fullmatch(node.text()):
+            node.wrong(f"`{node.text()}` is no digest", help="run: midstream pin --all")
+        found[key.text()] = node.text()
+    mistakes.raise_if_any()
+    return found
