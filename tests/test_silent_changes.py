@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from demo import HEAD, make
+from midstream.adapters.process import check, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,6 +80,31 @@ def test_an_entrypoint_that_only_moved_to_another_stage_is_not_asked_about(tmp_p
     moved = ("FROM served AS final\n", f"FROM served AS more\n{line}FROM more AS final\n")
     ran = after(tmp_path, (f"USER 2000\n{line}", "USER 2000\n"), moved)
     assert (ran.exit_code, ran.codes) == (0, [])
+
+
+def test_an_entrypoint_that_is_gone_is_asked_about_once(tmp_path: Path) -> None:
+    demo = make(tmp_path, SERVED, REVIEW, head=HEAD)
+    check(run("git", "config", "--global", "user.name", "Ada"))
+    demo.run("rebase", "--target", "app")
+    demo.track("2.2", {"docker/Dockerfile": SERVED.replace('ENTRYPOINT ["/a/start"]\n', "")})
+    ran = demo.run("rebase", "--target", "app")
+    assert ran.exit_code == 1
+    assert "nothing stands any more at `final / ENTRYPOINT`" in ran.stderr
+    words = ("decide", "--target", "app", "final / ENTRYPOINT", "--accept", "--why", "the base's")
+    assert demo.run(*words).exit_code == 0
+    for release in ("2.2", "2.3"):
+        demo.track(release, {"docker/Dockerfile": demo.files["docker/Dockerfile"] + b"# more\n"})
+        ran = demo.run("rebase", "--target", "app")
+        assert (ran.exit_code, [c for c in ran.codes if c.startswith("MS2")]) == (0, [])
+    demo.track("2.4", {"docker/Dockerfile": SERVED})
+    assert "a change at `final / ENTRYPOINT`" in demo.run("rebase", "--target", "app").stderr
+
+
+def test_an_overlay_that_reviews_less_loses_nothing(tmp_path: Path) -> None:
+    demo = make(tmp_path, SERVED, REVIEW, head=HEAD)
+    demo.run("rebase", "--target", "app")
+    demo.write("overlays/app/overlay.yaml", HEAD)
+    assert demo.run("rebase", "--target", "app").exit_code == 0
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ _DEBIANS = re.compile(
     r"|debconf-\w+|lsb_release|locale-gen|update-locale|adduser|addgroup"
     r"|deluser|gdebi|apt\s+(?:-\w+\s+)*(?:install|update|upgrade|remove|purge))(?![\w.-])"
     r"|/etc/apt(?![\w-])|/var/lib/(?:apt|dpkg)(?![\w-])|\.deb(?![\w-])|DEBIAN_FRONTEND"
+    r"|(?<=://)(?:deb|apt)\.[\w-]+(?:\.[\w-]+)+"  # what these hosts serve sets up apt
     r"|(?:UBUNTU|VERSION)_CODENAME|(?<![\w.-])(?:gcc|g\+\+|gfortran)-\d+(?![\w.-])"
 )
 _ON_UBI_TOO = "adduser"

@@ -63,6 +63,7 @@ EXPIRED = Rule(
 RULES = (CHANGED, NEW_THERE, EXPIRED)
 
 NAME = "lock.json"
+GONE = "gone"  # the fingerprint of a text that was taken out
 
 
 class Kind(StrEnum):
@@ -244,6 +245,12 @@ class Watched(Struct, frozen=True):
         """Whether an image has one of these alone: its text says nothing without its place."""
         return self.instruction.keyword in LAST_COUNTS
 
+    def news(self, was_known: bool) -> str:
+        """What is to be said of a place where something else stands than was decided about."""
+        if self.fingerprint == GONE:
+            return "nothing stands any more"
+        return "a change" if was_known else "something new"
+
 
 class Question(Struct, frozen=True):
     """Something that upstream changed, and that a person has to look at."""
@@ -300,13 +307,13 @@ def open_questions(
             if each.fingerprint in (moved if each.is_the_last_that_counts else texts):
                 continue
         if known.review.get(label) != each.fingerprint:
-            new = "something new" if label not in known.review else "a change"
             yield Question(
                 label,
                 Diagnostic(
                     rule=NEW_THERE,
                     severity=Severity.ERROR,
-                    message=f"{new} at `{label}`, where the overlay wants to be asked",
+                    message=f"{each.news(label in known.review)} at `{label}`, where the overlay "
+                    "wants to be asked",
                     source=dockerfile,
                     span=each.span,
                     help=f"midstream decide --target {known.target} '{label}' "

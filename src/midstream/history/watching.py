@@ -10,7 +10,7 @@ from midstream.dockerfile import fingerprint
 from midstream.dockerfile.commands import Script
 from midstream.dockerfile.shell import called_scripts
 from midstream.edit import Edit
-from midstream.history.decisions import LAST_COUNTS, Watched
+from midstream.history.decisions import GONE, LAST_COUNTS, Watched
 from midstream.overlay.model import Drop, Effect, Replace
 from midstream.overlay.select import select
 from midstream.overlay.verbs import Touch
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from midstream.upstream.origin import Origin
 
 DECISION = "decision"
+_STARTS = frozenset(("CMD", "ENTRYPOINT", "USER"))  # what an image is run with
 _KEYED = frozenset(("ARG", "ENV", "LABEL"))
 
 
@@ -114,6 +115,30 @@ def _taken_from(subject: Subject) -> Iterator[tuple[str, Watched]]:
                 said = f"--from {repository}"  # to be a base is something else
                 mark = fingerprint.of_text(said)
                 yield f"{stage.label} / {said}", Watched(mark, arrow.span, arrow.instruction)
+
+
+def gone(
+    known: Decisions | None, review: Mapping[str, Watched], stage: Stage, *, same_text: bool
+) -> dict[str, Watched]:
+    """What an image has one of, and lost: a text that was decided about, and stands nowhere now.
+
+    Where upstream didn't move, only what was known to be gone still is: else it is the overlay
+    that reviews less.
+    """
+    found = {}
+    for name, mark in (known.review if known else {}).items():
+        kind = name.partition(" / ")[2]
+        if name in review or kind.partition(" ")[0] not in _STARTS or (same_text and mark != GONE):
+            continue
+        moved = (
+            each.fingerprint
+            for label, each in review.items()
+            if (known and label not in known.review)
+            or label.partition(" #")[0] == name.partition(" #")[0]
+        )
+        if mark not in moved:
+            found[name] = Watched(GONE, stage.origin.keyword_span, stage.origin)
+    return found
 
 
 def _free(name: str, taken: Mapping[str, Watched]) -> str:

@@ -195,6 +195,7 @@ class _Rebase:
         wanted = self._overlay_edits(overlay, origin, subject, stage, names)
         self._same_again(overlay, origin, subject, stage, names, wanted)
         review = watching.reviewed(overlay, subject, stage)
+        review |= watching.gone(known, review, stage, same_text=_is_text_of(known, origin))
         watching.drop_as_decided(wanted, known, review)
         edited = watching.edited(overlay, subject, stage, wanted)
         names_now = [
@@ -444,7 +445,7 @@ class _Rebase:
             edits,
             review,
             origin.dockerfile,
-            same_text=known is not None and known.upstream.get("blob") == origin.blob,
+            same_text=_is_text_of(known, origin),
         )
         lock = decisions.Decisions(
             target=self.target,
@@ -464,6 +465,11 @@ class _Rebase:
 
     def _name(self, origin: Origin) -> str:
         return f"{RENDERED}/{origin.project}/Dockerfile.{self.target}.ubi"
+
+
+def _is_text_of(known: Decisions | None, origin: Origin) -> bool:
+    """Whether a lock was made from this very text."""
+    return known is not None and known.upstream.get("blob") == origin.blob
 
 
 def _set_up(platform: Platform, name: str, manager: str = "dnf") -> str:
