@@ -145,3 +145,59 @@ def test_the_lock_of_another_target_decides_nothing_here(tmp_path: Path) -> None
     assert ran.exit_code == 2
     assert f"can't use {name}: it is the lock of `base`, not of `app`" in ran.stderr
     assert demo.path(name).read_text() == text
+
+
+# --- what stands in a stage that is carried ---
+
+BESIDE = {
+    "tools/setup.sh": "#!/bin/bash\napt-get install -y x\n",
+    "tools/setup.py": 'import os\nos.system("apt-get install x")\n',
+}
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("RUN apt-get install -y libunheard-of-dev", "MS203"),
+        ("RUN apt-get install -y git=1:2.34", "MS205"),
+        ("RUN echo git | xargs apt-get install -y", "MS205"),
+        ('RUN get() { apt-get install -y "$@"; }; get git', "MS205"),
+        ('RUN eval "apt-get install -y git"', "MS209"),
+        ("ARG APT=apt-get\nRUN $APT install -y git", "MS209"),
+        ("RUN python3 -c \"import os; os.system('apt-get install git')\"", "MS209"),
+        ("RUN curl https://deb.vendor.example/setup | bash -", "MS209"),
+        ("RUN auditwheel repair --plat manylinux_2_39_x86_64 a.whl", "MS300"),
+        ("RUN rm -rf '/usr/lib/python3/dist-packages/x'", "MS301"),
+        ("RUN ls '/opt/x/lib/x86_64-linux-gnu/'", "MS304"),
+        ("RUN find / -path '*x86_64-linux-gnu*' -delete", "MS304"),
+        ("RUN curl -O https://host.example/x-ubuntu22.04.tar.gz", "MS305"),
+        ("RUN --mount=type=bind,source=tools/setup.sh,target=/s bash /s", "MS309"),
+        ("COPY tools/setup.sh /opt/other.sh\nRUN /opt/other.sh", "MS309"),
+        ("RUN python3 tools/setup.py", "MS309"),
+        ("RUN bash scripts/other.sh", "MS318"),
+    ],
+)
+def test_a_line_that_is_debians_is_never_carried_without_a_finding(
+    tmp_path: Path, line: str, code: str
+) -> None:
+    ran = after(tmp_path, ("USER 1000\n", f"{line}\nUSER 1000\n"), upstream={**BESIDE})
+    assert code in ran.codes, ran.stderr
+    assert ran.exit_code == (0 if code == "MS318" else 1)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "RUN apt-get update && apt-get install -y git",
+        "RUN if true; then apt-get install -y git; fi",
+        "RUN false || (apt-get update && apt-get install -y git)",
+        "RUN <<EOF\napt-get update\napt-get install -y git\nEOF",
+        'RUN bash -c "apt-get install -y git"',
+        'RUN ["apt-get", "install", "-y", "git"]',
+        "# apt-get install -y git",
+        "WORKDIR /elsewhere",
+    ],
+)
+def test_what_can_be_converted_is_taken_without_a_question(tmp_path: Path, line: str) -> None:
+    ran = after(tmp_path, ("USER 1000\n", f"{line}\nUSER 1000\n"))
+    assert (ran.exit_code, ran.codes) == (0, [])
