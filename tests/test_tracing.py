@@ -126,6 +126,8 @@ def test_an_edit_of_an_overlay_explains_what_it_covers_and_nothing_beside(tmp_pa
         'RUN V=3.12 && apt-get install -y python${V}-dev && case "$V" in 3.12) a;; *) b;; esac\n',
         'SHELL ["/bin/bash", "-eo", "pipefail", "-c"]\nRUN apt-get install -y git; a | b\n',
         "ONBUILD RUN apt-get install -y git && make\n",
+        "RUN a || apt-get update && make\n",
+        "RUN a || rm -rf /var/lib/apt/lists/* && apt-get update && make || b\n",
         "RUN apt-get install -y git && echo 'a\\nb' > /opt/x && make\n",
         'SHELL ["/bin/bash", "-c"]\nRUN apt-get install -y git && echo \'a\\nb\' > /opt/x\n',
         "RUN apt-get install -y git && rm -rf /opt/x /var/lib/apt/lists/* && make\n",

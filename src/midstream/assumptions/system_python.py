@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from midstream.assumptions.places import finding
 from midstream.diagnostic import Rule
-from midstream.dockerfile.dropping import drop
 from midstream.dockerfile.shell import quote
+from midstream.dockerfile.taking_out import Statements, take_out
 from midstream.edit import Edit
 from midstream.source import Span
 from midstream.ubi.outcome import Outcome
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from midstream.diagnostic import Diagnostic
-    from midstream.dockerfile.commands import Command, Script, Word
-    from midstream.dockerfile.model import Stage
+    from midstream.dockerfile.commands import Command, Word
+    from midstream.dockerfile.model import Instruction, Stage
     from midstream.ubi.subject import Subject
 
 NAME = "system-python"
@@ -80,19 +80,18 @@ _WHY = "dnf runs on /usr/bin/python3; /usr/local/bin stands before it on PATH"
 def convert(subject: Subject) -> Outcome:
     """Links that would repoint dnf's Python go into /usr/local/bin."""
     footings = survey(subject)
-    outcomes = []
-    for stage in subject.live_stages:
-        if footings[stage.index].manager is None:
-            continue
-        for instruction in stage.instructions:
-            script = subject.script(instruction)
-            outcomes.append(Outcome(tuple(_script(subject, script))))
-    return Outcome.merged(outcomes)
+    return Outcome.merged(
+        Outcome(tuple(_script(subject, instruction)))
+        for stage in subject.live_stages
+        if footings[stage.index].manager is not None
+        for instruction in stage.instructions
+    )
 
 
-def _script(subject: Subject, script: Script) -> Iterator[Edit]:
+def _script(subject: Subject, instruction: Instruction) -> Iterator[Edit]:
+    script = subject.script(instruction)
     linked: set[str] = set()
-    doomed: dict[int, tuple[str, str]] = {}
+    doomed: dict[Span, tuple[str, str]] = {}
     for command in script.commands:
         if subject.is_claimed(command.span):
             continue
@@ -108,10 +107,10 @@ def _script(subject: Subject, script: Script) -> Iterator[Edit]:
                 linked.add(install[1])
                 yield _linked(command, install[2], found[1])
             elif chosen and chosen[0] in linked:
-                doomed[command.span.start] = (NAME, "the link points there already")
+                doomed[command.span] = (NAME, "the link points there already")
             elif chosen and _NAME.fullmatch(chosen[0]):
                 yield _linked(command, chosen[1], chosen[0])
-    yield from drop(script, doomed)
+    yield from take_out(subject.dockerfile, instruction, Statements(script), doomed)
 
 
 def _after(words: list[str], option: str, count: int) -> list[str]:
@@ -135,13 +134,13 @@ def _link(command: Command) -> Iterator[Edit]:
         yield Edit(last.span, quote(f"/usr/local/bin/{found[1]}", command.quoting), NAME, _WHY)
 
 
-def _kept(command: Command, doomed: dict[int, tuple[str, str]]) -> Iterator[Edit]:
+def _kept(command: Command, doomed: dict[Span, tuple[str, str]]) -> Iterator[Edit]:
     """Leave dnf's Python where it is; the link that takes its place stands in /usr/local/bin."""
     words = [command.program, *command.arguments]
     files = [w for w in command.arguments if not w.value.startswith("-")]
     ours = [w for w in files if _DNFS.fullmatch(w.value)]
     if ours and len(ours) == len(files):
-        doomed[command.span.start] = (NAME, _WHY)
+        doomed[command.span] = (NAME, _WHY)
         return
     for word in ours:
         before = words[words.index(word) - 1]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from midstream.conversions.taking_out import Statements
 from midstream.conversions.work import is_exec
 from midstream.dockerfile.shell import quote
+from midstream.dockerfile.taking_out import Statements
 
 if TYPE_CHECKING:
     from midstream.conversions.work import Work

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from midstream.conversions.taking_out import Statements, take_out
 from midstream.diagnostic import Diagnostic, Rule, Severity
 from midstream.dockerfile.shell import quote
+from midstream.dockerfile.taking_out import Statements, take_out
 from midstream.edit import Edit
 from midstream.source import Span
 from midstream.ubi.outcome import Outcome

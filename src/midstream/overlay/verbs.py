@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from midstream.diagnostic import Diagnostic, Rule, Severity
 from midstream.dockerfile.arguments import pairs
-from midstream.dockerfile.dropping import drop
 from midstream.dockerfile.shell import quote
+from midstream.dockerfile.taking_out import Statements, take_out
 from midstream.edit import Edit
 from midstream.overlay.model import (
     After,
@@ -183,8 +183,16 @@ class _Removals:
 
     def carry_out(self, subject: Subject, wanted: Wanted) -> None:
         for at, doomed in self.commands.items():
-            reasons = {start: (edit.id, edit.why) for start, edit in doomed.items()}
-            wanted.edits += drop(subject.script(self.instructions[at]), reasons)
+            instruction = self.instructions[at]
+            script = subject.script(instruction)
+            reasons = {
+                each.span: (doomed[each.span.start].id, doomed[each.span.start].why)
+                for each in script.commands
+                if each.span.start in doomed
+            }
+            wanted.edits += take_out(
+                subject.dockerfile, instruction, Statements(script), reasons, keep_files=False
+            )
         for at, gone in self.pairs.items():
             self._pairs(subject, wanted, self.instructions[at], gone)
 

@@ -50,12 +50,15 @@ def take_out(
     instruction: Instruction,
     statements: Statements,
     doomed: Mapping[Span, tuple[str, str]],
+    *,
+    keep_files: bool = True,
 ) -> list[Edit]:
     """Edits that take out the statements at these places; each has its rule and reason.
 
     What is doomed inside of something doomed goes with it. Neighbours that are joined by `&&` go
     as one piece. Where nothing can be taken out (the only command, a condition, a side of a
-    pipeline) `:` takes its place. Comments on lines of their own stay.
+    pipeline) `:` takes its place. Comments on lines of their own stay. A file that a statement
+    makes goes on being made, empty, unless `keep_files` is false.
     """
     outer = {
         span: reason
@@ -67,9 +70,9 @@ def take_out(
     for span, (rule, why) in sorted(outer.items()):
         if span in done:
             continue
-        run = _run(statements, statements.by_span[span], outer)
+        run = _run(statements, statements.by_span[span], outer, keep_files)
         done.update(each.span for each in run)
-        cut, text = _cut(dockerfile, statements, run)
+        cut, text = _cut(dockerfile, statements, run, keep_files)
         cut, text = _with_comments(dockerfile, instruction, cut, text)
         edits.append(Edit(cut, text, rule, why))
     return edits
@@ -79,29 +82,34 @@ def _run(
     statements: Statements,
     first: Command | Block,
     doomed: Mapping[Span, tuple[str, str]],
+    keep_files: bool,
 ) -> list[Command | Block]:
     """A statement, and the doomed ones that follow it by `&&`."""
     run = [first]
-    if first.before in ("||", "|") or _keeps_a_file(first):
+    if first.before == "|" or (keep_files and _keeps_a_file(first)):
         return run
     while run[-1].after == "&&":
         following = statements.next(run[-1])
-        if following is None or following.span not in doomed or _keeps_a_file(following):
+        if following is None or following.span not in doomed:
+            break
+        if keep_files and _keeps_a_file(following):
             break
         run.append(following)
     return run
 
 
 def _cut(
-    dockerfile: Dockerfile, statements: Statements, run: list[Command | Block]
+    dockerfile: Dockerfile, statements: Statements, run: list[Command | Block], keep_files: bool
 ) -> tuple[Span, str]:
     first, last = run[0], run[-1]
     whole = Span(first.span.start, last.span.end)
     nothing = (whole, _nothing(first))
-    if isinstance(first, Command) and _keeps_a_file(first):
+    if keep_files and isinstance(first, Command) and _keeps_a_file(first):
         return first.core, _nothing(first)
     if _is_chosen(statements.previous(first)) or _is_chosen(statements.next(last)):
         return nothing
+    if first.before == "||":
+        return nothing  # `a || x && b`: b hangs on both, so something that goes well stays
     if first.before != "&&" and last.after == "&&" and last.next_start is not None:
         return Span(first.span.start, last.next_start), ""  # the run opens its list
     if first.removal is None or last.removal is None:
