@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from bench import converting, parsing, promoting, rebasing
+from bench import converting, parsing, promoting, rebasing, replaying
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,6 +14,7 @@ BENCHES: dict[str, Callable[[], None]] = {
     "rebase": rebasing.main,
     "parse": parsing.main,
     "convert": converting.main,
+    "replay": replaying.main,
     "promote": promoting.main,
 }
 
