@@ -184,6 +184,32 @@ def test_an_answer_lets_it_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert b"it is right" in scene.midstream.show("midstream/app", "overlays/app/lock.json")
 
 
+# --- what matters to a target ---
+
+
+def test_another_targets_dockerfile_is_not_looked_into(tmp_path: Path) -> None:
+    scene = stage(tmp_path, base=True)
+    scene.sync()
+    scene.dockerfile("next", target="base")
+    ran = scene.sync("--target", "app")
+    assert ran.exit_code == 0
+    assert "nothing moved" in ran.stdout
+    assert "fetching" not in ran.stderr, "not even the files came"
+
+
+def test_a_target_whose_image_is_used_matters(tmp_path: Path) -> None:
+    scene = stage(tmp_path, base=True)
+    text = scene.tree.path("overlays/app/overlay.yaml").read_text()
+    ship = "ship:\n  stage: final\n  args: {BASE: {value: \"{{ sibling('base') }}\", why: ours}}\n"
+    scene.tree.write("overlays/app/overlay.yaml", text.replace("ship: {stage: final}\n", ship))
+    assert scene.outcomes() == {"app": "moved", "base": "moved"}
+    text = "FROM ubuntu:22.04 AS final\nRUN apt-get install -y no-such-thing\n"
+    scene.upstream.commit({"docker/Dockerfile.base": text})
+    ran = scene.sync("--target", "app")
+    assert ran.exit_code == 1
+    assert "`app` is built on `base`, which has errors" in ran.stderr
+
+
 # --- noise ---
 
 

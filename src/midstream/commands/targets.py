@@ -39,7 +39,9 @@ class Row(Struct, frozen=True):
               help="With --moved: look at upstream and the branches, as a sync does.")  # fmt: skip
 @click.option("--remote", is_flag=True, help="With --upstream: at the branches of the remote.")
 @click.option("--base", metavar="BRANCH", help="With --upstream: what changes are made on.")
-@click.option("--matrix", type=click.Choice(["github"]), help="One line of JSON for a CI matrix.")
+@click.option(
+    "--matrix", type=click.Choice(["github", "tekton"]), help="One line of JSON for a CI matrix."
+)
 @click.pass_obj
 def command(
     workspace: Workspace,
@@ -58,13 +60,18 @@ def command(
         rows = [row for row in rows if row.moved]
     if matrix:
         built = [row for row in rows if looks or (row.path and row.overlay)]
-        report.line(json.dumps({"include": [{"target": row.target} for row in built]}))
+        report.line(_matrix(matrix, [row.target for row in built]))
     elif workspace.json:
         report.document("targets", {"targets": [_as_json(row) for row in rows]})
     else:
         header = ("TARGET", "RELEASE", "DOCKERFILE", "BLOB", "OVERLAY")
         report.table(header, [_cells(row) for row in rows])
     return Exit.OK
+
+
+def _matrix(shape: str, names: list[str]) -> str:
+    """As a CI wants what it multiplies a job by."""
+    return json.dumps(names if shape == "tekton" else {"include": [{"target": t} for t in names]})
 
 
 def _moved_upstream(workspace: Workspace, base: str | None, *, remote: bool) -> set[str]:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from midstream.overlay.fragments import OVERLAYS
-from midstream.upstream.config import FOLDER
+from midstream.upstream.config import FOLDER, is_dockerfile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from midstream.adapters.files import Tree
+    from midstream.upstream.config import Project
+    from midstream.upstream.lock import Lock
 
+_SIBLING = re.compile(rb"""sibling\(\s*["']([^"']+)["']\s*\)""")
 _NO_MATTER = ("commit",)  # of the upstream that a plan and a lock name
 
 
@@ -26,6 +30,29 @@ def overlay_digest(tree: Tree) -> str:
         if path.endswith(".yaml"):
             total.update(f"{path}\0{len(data)}\0".encode("utf-8", "surrogateescape") + data)
     return f"sha256:{total.hexdigest()}"
+
+
+def siblings(tree: Tree) -> tuple[str, ...] | None:
+    """The targets whose images any overlay takes; None where its texts don't tell."""
+    texts = [data for _, data in _files(tree, OVERLAYS)]
+    found = [name.decode() for text in texts for name in _SIBLING.findall(text)]
+    return tuple(found) if len(found) == sum(text.count(b"sibling(") for text in texts) else None
+
+
+def matter(
+    project: Project, target: str, used: tuple[str, ...] | None, lock: Lock
+) -> Mapping[str, str]:
+    """The upstream files that a target's result can depend on: all but the Dockerfiles of targets
+    whose image nobody here uses."""
+    if used is None:
+        return lock.files
+    own = {path for t in (target, *used) for path in _paths(project, t)}
+    return {p: blob for p, blob in lock.files.items() if p in own or not is_dockerfile(p)}
+
+
+def _paths(project: Project, target: str) -> tuple[str, ...]:
+    tracked = project.dockerfiles.get(target)
+    return tracked.paths if tracked else ()
 
 
 def _files(tree: Tree, folder: str) -> Iterator[tuple[str, bytes]]:

@@ -23,7 +23,7 @@ from midstream.sync import branch
 from midstream.sync.branch import Inputs, branch_of
 from midstream.sync.commits import told
 from midstream.sync.describing import describe
-from midstream.sync.inputs import overlay_digest, same_outcome
+from midstream.sync.inputs import matter, overlay_digest, same_outcome, siblings
 from midstream.sync.renamed import moved_to
 from midstream.upstream.config import FOLDER
 from midstream.upstream.lock import UnreadableLock, read_lock
@@ -155,7 +155,9 @@ class Sync:
             return False
         if standing.strangers or not standing.is_known:
             return True  # a run has to say so
-        return not (self._is_made(standing, inputs) or self._remembers(target, standing, inputs))
+        return not (
+            self._is_made(target, standing, inputs) or self._remembers(target, standing, inputs)
+        )
 
     @cached_property
     def inputs(self) -> Inputs:
@@ -172,11 +174,11 @@ class Sync:
         standing = self._standing(target)
         if standing.strangers or not standing.is_known:
             return Result(target, Outcome.STOPPED, self._why_stopped(target, standing), standing)
-        if self._is_made(standing, inputs) or self._remembers(target, standing, inputs):
+        if self._is_made(target, standing, inputs) or self._remembers(target, standing, inputs):
             return Result(target, Outcome.SAME, standing=standing)
         if self.project.path_of(target, inputs.lock.files) is None:
             return self._without_file(target, standing, inputs)
-        held = self._held_back(standing, inputs)
+        held = self._held_back(target, standing, inputs)
         if held:
             return Result(target, Outcome.HELD, held, standing)
         return self._rebased(target, standing, inputs)
@@ -271,36 +273,41 @@ class Sync:
 
     # --- gates ---
 
-    def _is_made(self, standing: Standing, inputs: Inputs) -> bool:
+    def _is_made(self, target: str, standing: Standing, inputs: Inputs) -> bool:
         """Whether the branch, or the base, was made from these very inputs."""
-        if (
-            standing.parent is None
-            or standing.before is None
-            or not branch.is_ours(standing.parent)
-        ):
+        parent, before = standing.parent, standing.before
+        if parent is None or before is None or not branch.is_ours(parent):
             return False
-        said = branch.trailers(standing.parent.message)
+        said = branch.trailers(parent.message)
         return (
             said.get("Overlay") == inputs.overlay
             and said.get("Tool") == inputs.tool
-            and standing.before.release == inputs.lock.release
-            and standing.before.files == inputs.lock.files
+            and before.release == inputs.lock.release
+            and self._matter(target, before) == self._matter(target, inputs.lock)
         )
 
     def _remembers(self, target: str, standing: Standing, inputs: Inputs) -> bool:
         """Whether these inputs gave nothing new for this parent before, on this machine."""
         return files.exists(self._note(target, standing, inputs))
 
+    def _matter(self, target: str, lock: Lock) -> Mapping[str, str]:
+        return matter(self.project, target, self._used, lock)
+
+    @cached_property
+    def _used(self) -> tuple[str, ...] | None:
+        return siblings(self.tree)
+
     def _note(self, target: str, standing: Standing, inputs: Inputs) -> Path:
-        lock = replace(inputs.lock, commit="", date="")
+        files_now = self._matter(target, inputs.lock)
+        lock = replace(inputs.lock, commit="", date="", files=files_now)
         parent = standing.parent.id if standing.parent else ""
         parts = [target, parent, self.prefix, inputs.overlay, inputs.tool, lock.as_bytes().hex()]
         return self.memory / hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
-    def _held_back(self, standing: Standing, inputs: Inputs) -> str:
+    def _held_back(self, target: str, standing: Standing, inputs: Inputs) -> str:
         """Why upstream isn't followed yet; nothing where it is."""
         before, lock = standing.before, inputs.lock
-        if before is None or before.files == lock.files:
+        if before is None or self._matter(target, before) == self._matter(target, lock):
             return ""
         if not self.options.ref.startswith("refs/heads/"):
             return ""  # a tag or a commit is what a person or upstream chose
@@ -317,10 +324,10 @@ class Sync:
                 help="look at it; if it is meant, delete the branch, and run: "
                 f"midstream track --to {lock.commit}",
             )
-        return self._noise(before, lock)
+        return self._noise(target, before, lock)
 
-    def _noise(self, before: Lock, lock: Lock) -> str:
-        paths = sorted({*lock.files, *before.files})
+    def _noise(self, target: str, before: Lock, lock: Lock) -> str:
+        paths = sorted({*self._matter(target, lock), *self._matter(target, before)})
         touched = self.source.commits(before, lock, paths)
         if self.options.quiet and touched:
             age = self.options.now - _seconds(touched[0].date)
