@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 @click.option("--platform", default="ubi9", show_default=True, help="Of FILE.")
 @click.option("--stage", metavar="NAME", help="What FILE ships; its last stage by default.")
 @click.option("--profile", type=click.Choice([COMMUNITY, REDHAT]), default=COMMUNITY)
+@click.option("--release", metavar="V", help="Of upstream; the locked one by default.")
 @click.option("--trace", is_flag=True, help="Run each changed RUN's commands in a sandbox.")
 @click.option(
     "--sarif",
@@ -56,6 +57,7 @@ def command(
     platform: str,
     stage: str | None,
     profile: str,
+    release: str | None,
     trace: bool,
     sarif: Path | None,
 ) -> int:
@@ -70,7 +72,7 @@ def command(
     if path is not None:
         found = _check_file(workspace, path, platform, stage, profile)
     else:
-        found = _check_targets(workspace, targets, profile, trace=trace)
+        found = _check_targets(workspace, targets, profile, release, trace=trace)
     if sarif is not None:
         files.write(sarif, as_sarif(found))
     if workspace.json:
@@ -117,9 +119,14 @@ def _check_file(
 
 
 def _check_targets(
-    workspace: Workspace, targets: tuple[str, ...], profile: str, *, trace: bool
+    workspace: Workspace,
+    targets: tuple[str, ...],
+    profile: str,
+    release: str | None,
+    *,
+    trace: bool,
 ) -> list[Diagnostic]:
-    rebaser, origins = upstreams.rebaser(workspace, profile=profile)
+    rebaser, origins = upstreams.rebaser(workspace, release, profile=profile)
     wanted = targets or tuple(t for t in overlaid(at.tree(workspace)) if origins.has(t))
     found: list[Diagnostic] = []
     done = [rebaser.rebase(target) for target in wanted]
