@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from midstream.dockerfile.scan import parse
 from midstream.history.movement import Answer, answered, movements, summary
 from midstream.ledger import Entry, Fate, Reason
@@ -98,3 +100,29 @@ def test_the_summary_counts_every_answer() -> None:
     old, new = parse(Source("old", OLD)), parse(Source("new", OLD.replace("12.8", "13")))
     changes = answered(movements(old, new), {}, frozenset(), {})
     assert summary(changes) == ("1 upstream changes: 0 taken, 1 fact moved, 0 set aside, 0 asked")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("pip install torch==2.1.0", "pip install torch==2.2.0", "torch 2.1.0 -> 2.2.0"),
+        (
+            "git clone -b v1.2.3 https://x/y",
+            "git clone -b v1.3.0 https://x/y",
+            "-b v1.2.3 -> v1.3.0",
+        ),
+        ("git checkout 1234abcd", "git checkout 99887766ff", "checkout 1234abcd -> 99887766ff"),
+        (
+            "curl https://x.example/tool/0.8.1/tool-0.8.1.tgz",
+            "curl https://x.example/tool/0.9.0/tool-0.9.0.tgz",
+            "tool 0.8.1 -> 0.9.0, tool 0.8.1.tgz -> 0.9.0.tgz",
+        ),
+        ("make -j 4", "make -j 8", "changed"),
+        ("pip install torch==2.1.0", "pip install torch>=2.1.0", "changed"),
+        ("pip install torch==2.1.0", "pip install torch==2.2.0 x", "changed"),
+        ("install a1.0", "install b1.0", "changed"),
+    ],
+)
+def test_versions_that_alone_differ_in_a_command_are_values(old: str, new: str, said: str) -> None:
+    head = "FROM base AS build\nRUN "
+    assert moves(f"{head}{new}\n", f"{head}{old}\n") == [("build", "RUN", said)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -161,11 +162,34 @@ def _movement(
     keyword = either.keyword if either else ""
     if first is None or second is None:
         return Movement(label, keyword, first, second, "added" if second else "taken out")
-    values = _values(old, new, first, second)
+    values = _values(old, new, first, second) or _versions(_says(old, first), _says(new, second))
     if values:
         said = ", ".join(f"{name} {was} -> {now}" for name, was, now in values)
         return Movement(label, keyword, first, second, said, values)
     return Movement(label, keyword, first, second, "changed")
+
+
+_VERSION = re.compile(r"[vV]?\d+(?:\.\d+)+[\w.+-]*|\b(?=[0-9a-f]*\d)[0-9a-f]{7,40}\b")
+_MOST = 6  # versions that move at once; more is no longer read as a list of facts
+
+
+def _versions(before: str, after: str) -> tuple[tuple[str, str, str], ...]:
+    """The versions and commits that alone differ between two texts, each named by the word that it
+    stands in, or by the option before it; nothing where anything else differs."""
+    old, new = before.split(), after.split()
+    if len(old) != len(new):
+        return ()
+    moved = []
+    for at, (was, now) in enumerate(zip(old, new, strict=True)):
+        if was == now:
+            continue
+        if _VERSION.sub("#", was) != _VERSION.sub("#", now):
+            return ()
+        lead = was[: next(_VERSION.finditer(was)).start()].rstrip("=@:/-~^>< \"'")
+        name = lead.rpartition("/")[2] or lead or (old[at - 1] if at else was)
+        pairs_ = zip(_VERSION.findall(was), _VERSION.findall(now), strict=True)
+        moved += [(name.strip("\"'"), one, two) for one, two in pairs_ if one != two]
+    return tuple(moved) if len(moved) <= _MOST else ()
 
 
 def _values(
