@@ -194,15 +194,7 @@ class _Rebase:
         before = self._before(known, origin, subject, stage)
         wanted = self._overlay_edits(overlay, origin, subject, stage, names)
         self._same_again(overlay, origin, subject, stage, names, wanted)
-        review = watching.reviewed(overlay, subject, stage)
-        review |= watching.gone(known, review, stage, same_text=_is_text_of(known, origin))
-        watching.drop_as_decided(wanted, known, review)
-        edited = watching.edited(overlay, subject, stage, wanted)
-        names_now = [
-            *(edit.id for edit in overlay.edits), *(file.name for file in overlay.files.values()),
-            *review, history.IDENTITY,
-        ]  # fmt: skip
-        wanted.found += decisions.expired(known, names_now)
+        review, edited = self._watched(overlay, origin, subject, stage, known, wanted)
         subject = replace(subject, claimed=wanted.claimed)
         if overlay.template is None:
             subject = needed_stages(overlay, subject, stage, wanted)
@@ -215,21 +207,11 @@ class _Rebase:
         defaults, lost = assembly.argument_defaults(
             subject, {each.name: (each.value, each.why) for each in shipped.arguments}
         )
-        removed = assembly.without_unreachable(dockerfile, subject.live, wanted.claimed)
-        changed = wanted.edits
-        if overlay.template is not None:
-            changed = templating.changes_of_text(wanted, dockerfile)
-        edits = [*removed, *changed, *converted, *assembly.yielding(defaults, wanted)]
-        top = assembly.header(dockerfile, origin.project, overlay.folder)
-        insertions = [top, *wanted.insertions]
-        name = self._name(origin)
-        assembled = together(overlay, name, subject, edits, insertions)
-        moved = assembly.renumbered(subject, assembled)
-        if moved:
-            assembled = together(overlay, name, subject, [*edits, *moved], insertions)
+        mechanical_edits = [*converted, *assembly.yielding(defaults, wanted)]
+        assembled, moved = self._together(overlay, origin, subject, wanted, mechanical_edits)
         if overlay.template is not None:
             self.readings.texts = templating.placeable(subject, assembled)
-            assembled = templating.rendered(overlay, origin, name, names)
+            assembled = templating.rendered(overlay, origin, self._name(origin), names)
         proofs = self._verify(overlay, origin, subject, stage, assembled, shipped)
         said = [*outcome.diagnostics, *verification.doubts(subject)]
         claims = _claims(wanted, defaults, dockerfile)
@@ -268,6 +250,51 @@ class _Rebase:
             before.earlier.dockerfile if before else None,
             dict(self.files),
         )  # fmt: skip
+
+    def _watched(
+        self,
+        overlay: Overlay,
+        origin: Origin,
+        subject: Subject,
+        stage: Stage,
+        known: Decisions | None,
+        wanted: Wanted,
+    ) -> tuple[dict[str, Watched], dict[str, Watched]]:
+        """What the overlay reviews and what it replaces, with what was decided about it done."""
+        review = watching.reviewed(overlay, subject, stage)
+        review |= watching.gone(known, review, stage, same_text=_is_text_of(known, origin))
+        watching.drop_as_decided(wanted, known, review)
+        edited = watching.edited(overlay, subject, stage, wanted)
+        names_now = [
+            *(edit.id for edit in overlay.edits), *(file.name for file in overlay.files.values()),
+            *review, history.IDENTITY,
+        ]  # fmt: skip
+        wanted.found += decisions.expired(known, names_now)
+        return review, edited
+
+    def _together(
+        self,
+        overlay: Overlay,
+        origin: Origin,
+        subject: Subject,
+        wanted: Wanted,
+        mechanical: list[Edit],
+    ) -> tuple[Assembled, list[Edit]]:
+        """Upstream's text with every change made, and the changes of stages' numbers among them."""
+        dockerfile = subject.dockerfile
+        removed = assembly.without_unreachable(dockerfile, subject.live, wanted.claimed)
+        changed = wanted.edits
+        if overlay.template is not None:
+            changed = templating.changes_of_text(wanted, dockerfile)
+        edits = [*removed, *changed, *mechanical]
+        top = assembly.header(dockerfile, origin.project, overlay.folder)
+        insertions = [top, *wanted.insertions]
+        name = self._name(origin)
+        assembled = together(overlay, name, subject, edits, insertions)
+        moved = assembly.renumbered(subject, assembled)
+        if moved:
+            assembled = together(overlay, name, subject, [*edits, *moved], insertions)
+        return assembled, moved
 
     def _before(
         self, known: Decisions | None, origin: Origin, subject: Subject, stage: Stage
