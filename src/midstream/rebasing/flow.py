@@ -218,11 +218,9 @@ class _Rebase:
         if overlay.template is not None:
             placed = templating.spans_placed(self.readings)
             converted = templating.within(placed, converted)
-            said = templating.within(placed, said)
             claims = _claims(wanted, templating.within(placed, defaults), dockerfile)
             claims += templating.claims(self.readings, overlay)
-            said += templating.unanswered(self.readings, subject, overlay, claims)
-            said += templating.torn(self.readings, overlay, proofs.graph.dockerfile)
+            said = self._said_of_template(overlay, subject, said, claims, proofs)
             lost = tuple(name for name in shipped.values if name not in proofs.arguments)
         answered_for = [
             *history.with_what_became(before, wanted.found, overlay.edits, subject),
@@ -295,6 +293,21 @@ class _Rebase:
         if moved:
             assembled = together(overlay, name, subject, [*edits, *moved], insertions)
         return assembled, moved
+
+    def _said_of_template(
+        self,
+        overlay: Overlay,
+        subject: Subject,
+        said: list[Diagnostic],
+        claims: list[Claim],
+        proofs: _Proofs,
+    ) -> list[Diagnostic]:
+        """Findings about what a template places, and about what it leaves without a fate."""
+        return [
+            *templating.within(templating.spans_placed(self.readings), said),
+            *templating.unanswered(self.readings, subject, overlay, claims),
+            *templating.torn(self.readings, overlay, proofs.graph.dockerfile),
+        ]
 
     def _before(
         self, known: Decisions | None, origin: Origin, subject: Subject, stage: Stage
