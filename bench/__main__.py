@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from bench import converting, parsing, promoting, rebasing, replaying
+from bench import converting, parsing, promoting, rebasing, replaying, syncing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +16,7 @@ BENCHES: dict[str, Callable[[], None]] = {
     "convert": converting.main,
     "replay": replaying.main,
     "promote": promoting.main,
+    "sync": syncing.main,
 }
 
 

@@ -110,11 +110,10 @@ class Repository(Struct, frozen=True):
                 left.unlink()
             self._talk(*words)
 
-    def commits(self, base: str | None, tip: str) -> tuple[Written, ...]:
+    def ahead(self, base: str | None, tip: str) -> tuple[str, ...]:
         """The commits of a branch that the base doesn't have, newest first."""
         words = (tip, f"^{base}") if base else (tip,)
-        out = self._git("rev-list", "--end-of-options", *words)
-        return self.read_commits(out.decode().split())
+        return tuple(self._git("rev-list", "--end-of-options", *words).decode().split())
 
     def read_commits(self, names: Iterable[str]) -> tuple[Written, ...]:
         wanted = list(names)
@@ -136,13 +135,10 @@ class Repository(Struct, frozen=True):
         out = self._git("ls-tree", "-r", "-z", "--name-only", "--full-tree", commit, f"{folder}/")
         return frozenset(path.decode(errors="surrogateescape") for path in out.split(b"\0") if path)
 
-    def holds(self, old: str, new: str) -> bool:
-        """Whether `old` is part of the history of `new`."""
-        return git.says_yes("merge-base", "--is-ancestor", old, new, folder=self.folder, own=True)
-
-    def meet(self, first: str, second: str) -> bool:
-        """Whether two commits have a common one; no in a clone that was cut off before it."""
-        return git.says_yes("merge-base", first, second, folder=self.folder, own=True)
+    def meeting(self, first: str, second: str) -> str | None:
+        """The last commit that two have in common; None for one cut off before it."""
+        done = git.attempt("merge-base", first, second, folder=self.folder, own=True)
+        return done.stdout.decode().strip() or None
 
     @property
     def is_cut_off(self) -> bool:
@@ -287,9 +283,13 @@ def _top(where: str) -> Path:
 
     folder = Path(where).absolute()
     try:
-        bare = git.run("rev-parse", "--is-bare-repository", folder=folder, own=True).strip()
-        shown = "--absolute-git-dir" if bare == b"true" else "--show-toplevel"
-        return Path(git.run("rev-parse", shown, folder=folder, own=True).decode().rstrip("\n"))
+        out = git.run("rev-parse", "--absolute-git-dir", "--is-bare-repository",
+                      folder=folder, own=True)  # fmt: skip
+        place, bare, *_ = out.decode().rstrip("\n").rsplit("\n", 1)
+        if bare == "true":
+            return Path(place)
+        out = git.run("rev-parse", "--show-toplevel", folder=folder, own=True)
+        return Path(out.decode().rstrip("\n"))
     except MidstreamError:
         raise UsageError(
             f"`{where}` is no git repository", help="name one with --repo DIR, or its URL"

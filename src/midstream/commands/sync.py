@@ -6,23 +6,21 @@ import hashlib
 import os
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from msgspec.structs import replace
 
 from midstream import report
-from midstream.adapters import files, repository
-from midstream.adapters.forge import open_forge
+from midstream.adapters import files, process, repository
 from midstream.adapters.locking import locked
-from midstream.commands import upstreams
 from midstream.commands import workspace as at
 from midstream.errors import Exit, UsageError
 from midstream.overlay.load import targets as overlaid
-from midstream.sync.reviewing import review
-from midstream.sync.running import Options, Outcome, Sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,12 +29,14 @@ if TYPE_CHECKING:
     from midstream.adapters.forge import Forge
     from midstream.adapters.repository import Repository
     from midstream.cli import Workspace
+    from midstream.commands.upstreams import Origins
     from midstream.history.decisions import Decisions
     from midstream.overlay.model import Overlay
-    from midstream.rebasing.flow import Rebased
+    from midstream.rebasing.flow import Rebased, Rebaser
     from midstream.sync.reviewing import Reviewed
-    from midstream.sync.running import Result
+    from midstream.sync.running import Result, Sync
     from midstream.upstream.config import Project
+    from midstream.upstream.lock import Lock
     from midstream.upstream.snapshot import Snapshot
 
 _UNITS = {"m": 60, "h": 3600, "d": 86400}
@@ -120,6 +120,7 @@ def command(
     if with_image:
         commit = at.commit_with_image(made.source, made.options.ref, registries)
         made.options = replace(made.options, commit=commit)
+        made.upstream = partial(made.source.lock, commit)
     wanted = wanted_targets(workspace, made.project, targets)
     with _forge(forge, made) as pulls, one_run(made, wait):
         found = made.run(wanted)
@@ -136,25 +137,47 @@ def job(
     where: str,
     base: str | None,
     ref: str | None,
+    **how: Any,
+) -> Sync:
+    """A run over one project, with its repository opened. Raises `UsageError`."""
+    source = at.tracker(project).git
+    full = source.ref(ref)
+    # Upstream is asked first, and answers while everything else is looked at.
+    upstream = ThreadPoolExecutor(1).submit(source.lock, full)
+    try:
+        return _job(workspace, project, where, base, full, upstream.result, **how)
+    except BaseException:
+        process.end_all()
+        raise
+
+
+def _job(
+    workspace: Workspace,
+    project: Project,
+    where: str,
+    base: str | None,
+    ref: str,
+    upstream: Callable[[], Lock],
     *,
     pushes: bool,
     dry_run: bool,
     quiet: float = 0,
     skip: re.Pattern[str] | None = None,
 ) -> Sync:
-    """A run over one project, with its repository opened. Raises `UsageError`."""
+    from midstream.sync.running import Options, Sync
+
     caches = files.cache_root()
     token = os.environ.get(repository.TOKEN, "")
     kept = repository.open_repository(where, caches, pushes=pushes, token=token)
-    source = at.tracker(project).git
     options = Options(
-        ref=source.ref(ref), base=_base(kept, base), pushes=kept.remote is not None,
-        dry_run=dry_run, quiet=quiet, skip=skip, now=time.time(),
+        ref=ref, base=_base(kept, base), pushes=kept.remote is not None, dry_run=dry_run,
+        quiet=quiet, skip=skip, now=time.time(),
     )  # fmt: skip
     rebase, known = _rebasing(workspace)
     inside = _inside(workspace.root, kept)
     return Sync(
-        project, source, kept, at.tree(workspace), options, rebase, known, caches / "sync",
+        project, at.tracker(project).git, kept, at.tree(workspace), options, upstream, rebase,
+        known, caches / "sync",
         prefix=inside or "",
         fits=_fits(workspace.root, kept) if inside is not None else lambda _base: "",
     )  # fmt: skip
@@ -174,16 +197,22 @@ def _forge(kind: str | None, made: Sync) -> AbstractContextManager[Forge | None]
         return nullcontext()
     if kept.address is None:
         raise UsageError("--open-pr needs a branch at the forge", help="add --push")
+    from midstream.adapters.forge import open_forge
+
     where = os.environ.get("MIDSTREAM_FORGE_REPOSITORY") or kept.address.url
     return open_forge(kind, where)
 
 
 def _review(pulls: Forge, job: Sync, found: list[Result]) -> list[Reviewed]:
+    from midstream.sync.reviewing import review
+
     return [review(pulls, job.options.base, each, job.is_moot, job.describe) for each in found]
 
 
 def _write_descriptions(folder: Path, job: Sync, found: list[Result]) -> None:
     """A file for each target that moved or asks: the whole, and what fits where that is less."""
+    from midstream.sync.running import Outcome
+
     for each in found:
         if each.rebased is None or each.outcome is Outcome.SAME:
             continue
@@ -218,13 +247,21 @@ def _base(kept: Repository, named: str | None) -> str:
 def _rebasing(
     workspace: Workspace,
 ) -> tuple[Callable[[Snapshot, str], Rebased], Callable[[Overlay], Decisions | None]]:
-    rebaser, origins = upstreams.rebaser(workspace)
+    """What rebases a target, and what its lock says. Most runs find that nothing moved, and don't
+    need all that a rebase imports."""
+
+    @cache
+    def made() -> tuple[Rebaser, Origins]:
+        from midstream.commands import upstreams
+
+        return upstreams.rebaser(workspace)
 
     def rebase(snapshot: Snapshot, target: str) -> Rebased:
+        rebaser, origins = made()
         origins.use(snapshot)
         return rebaser.rebase(target)
 
-    return rebase, rebaser.known_decisions
+    return rebase, lambda overlay: made()[0].known_decisions(overlay)
 
 
 def _inside(root: Path, kept: Repository) -> str | None:
@@ -250,6 +287,8 @@ def _fits(root: Path, kept: Repository) -> Callable[[str | None], str]:
 
 
 def _show(workspace: Workspace, job: Sync, found: list[Result], reviewed: list[Reviewed]) -> None:
+    from midstream.sync.running import Outcome
+
     if workspace.json:
         report.document("sync", _as_json(job, found, reviewed))
     for each in found:

@@ -15,16 +15,10 @@ from msgspec.structs import replace
 from midstream.adapters import files
 from midstream.adapters.repository import Move, Pushed
 from midstream.errors import Exit, MidstreamError, Refused, UsageError
-from midstream.history import decisions
-from midstream.rebasing.flow import RENDERED
-from midstream.rebasing.results import results
 from midstream.source import Source
 from midstream.sync import branch
 from midstream.sync.branch import Inputs, branch_of
-from midstream.sync.commits import told
-from midstream.sync.describing import describe
 from midstream.sync.inputs import matter, overlay_digest, same_outcome, siblings
-from midstream.sync.renamed import moved_to
 from midstream.upstream.config import FOLDER
 from midstream.upstream.lock import UnreadableLock, read_lock
 
@@ -121,13 +115,15 @@ class Options(Struct, frozen=True):
 
 @dataclass
 class Sync:
-    """One run over one project. `prefix` is the tree's path in the repository."""
+    """One run over one project. `upstream` gives what upstream is now; `prefix` is the tree's path
+    in the repository."""
 
     project: Project
     source: GitSource
     repository: Repository
     tree: Tree
     options: Options
+    upstream: Callable[[], Lock]
     rebase: Callable[[Snapshot, str], Rebased]
     known: Callable[[Overlay], Decisions | None]
     memory: Path
@@ -161,7 +157,7 @@ class Sync:
 
     @cached_property
     def inputs(self) -> Inputs:
-        lock = self.source.lock(self.options.commit or self.options.ref)
+        lock = self.upstream()
         return Inputs(self.source.newest.address.url, lock, overlay_digest(self.tree))
 
     def _safely(self, target: str, inputs: Inputs) -> Result:
@@ -196,6 +192,8 @@ class Sync:
     def describe(self, result: Result) -> Description:
         """What a target's branch is about. Raises as a rebase does."""
         rebased = result.rebased or self._render(result.target, self.inputs)
+        from midstream.sync.describing import describe
+
         standing = result.standing
         before = (self._lock_at(standing.base) or standing.before) if standing else None
         commits = self._commits(before, rebased)
@@ -204,6 +202,8 @@ class Sync:
 
     def _commits(self, before: Lock | None, rebased: Rebased) -> tuple[Told, ...]:
         """Upstream's commits; none where they can't be had, which is better than no description."""
+        from midstream.sync.commits import told
+
         if before is None:
             return ()
         try:
@@ -214,6 +214,8 @@ class Sync:
 
     def is_moot(self, result: Result) -> bool:
         """Whether the base holds the results of a target's branch already."""
+        from midstream.rebasing.flow import RENDERED
+
         standing = result.standing
         tip = result.new or (standing.tip if standing else None)
         if standing is None or tip is None or not (result.new or standing.is_ahead):
@@ -232,25 +234,18 @@ class Sync:
         seen = self._seen
         assert seen is not None  # noqa: S101 - `run` has looked
         name = branch_of(target)
-        tip = seen.tips.get(name)
-        names = [each for each in (seen.base, tip) if each]
-        written = {each.id: each for each in self.repository.read_commits(names)}
-        base = written.get(seen.base or "")
-        if tip is None:
-            return self._on(name, base, None, base, ())
-        if seen.base is not None and not self.repository.meet(seen.base, tip):
-            return Standing(name, seen.base, tip, None, (), (), None, is_known=False)
-        own = self.repository.commits(seen.base, tip)
-        goes_on = seen.base is None or self.repository.holds(seen.base, tip)
-        return self._on(name, base, tip, written[tip] if goes_on else base, own)
-
-    def _on(
-        self, name: str, base: Written | None, tip: str | None, parent: Written | None,
-        own: tuple[Written, ...],
-    ) -> Standing:  # fmt: skip
-        before = self._lock_at(parent.id if parent else None)
-        of_people = branch.strangers(own)
-        return Standing(name, base.id if base else None, tip, parent, own, of_people, before)
+        base, tip = seen.base, seen.tips.get(name)
+        meet = self.repository.meeting(base, tip) if base and tip else None
+        if base and tip and meet is None:
+            return Standing(name, base, tip, None, (), (), None, is_known=False)
+        new = self.repository.ahead(base, tip) if tip and tip != meet else ()
+        parent = tip if tip and meet == base else base
+        wanted = [*new, parent] if parent and parent not in new else list(new)
+        written = {each.id: each for each in self.repository.read_commits(wanted)}
+        before = self._lock_at(parent)
+        own = tuple(written[each] for each in new)
+        onto = written[parent] if parent else None
+        return Standing(name, base, tip, onto, own, branch.strangers(own), before)
 
     def _lock_at(self, commit: str | None) -> Lock | None:
         """The upstream that is carried at a commit."""
@@ -348,6 +343,8 @@ class Sync:
         if was is None or before is None:
             said = "upstream has no Dockerfile for it"
             return Result(target, Outcome.SAME, said, standing)
+        from midstream.sync.renamed import moved_to
+
         now = moved_to(self.source, before.files[was], before, inputs.lock)
         where = f"`{now}` is what it was, or much like it" if now else "nothing there resembles it"
         raise MissingDockerfile(
@@ -396,6 +393,9 @@ class Sync:
         return Result(target, Outcome.MOVED, "", standing, new, rebased)
 
     def _made(self, rebased: Rebased) -> dict[str, bytes]:
+        from midstream.history import decisions
+        from midstream.rebasing.results import results
+
         lock = rebased.decisions.continuing(self.known(rebased.overlay))
         return {**results(rebased), f"{rebased.overlay.folder}/{decisions.NAME}": lock.as_bytes()}
 
