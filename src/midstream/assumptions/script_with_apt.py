@@ -68,12 +68,14 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
     """Every script with a Debian command that live instructions call, bring in or name, once; and
     those that can't be read."""
     footings = survey(subject)
+    text = subject.dockerfile.source.text
+    named = [path for path in subject.context if path in text]
     found: dict[str, Diagnostic] = {}
     for stage in subject.live_stages:
         if footings[stage.index].manager is None:
             continue
         for instruction in stage.instructions:
-            for source, span, severity in _scripts(subject, instruction):
+            for source, span, severity in _scripts(subject, instruction, named):
                 earlier = found.get(source.name)
                 if earlier is not None and (earlier.is_error or severity is Severity.WARNING):
                     continue
@@ -85,16 +87,19 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
     yield from found.values()
 
 
-def _scripts(subject: Subject, instruction: Instruction) -> Iterator[tuple[Source, Span, Severity]]:
-    """The scripts that an instruction calls; that it brings in by name; that it names at all."""
+def _scripts(
+    subject: Subject, instruction: Instruction, paths: list[str]
+) -> Iterator[tuple[Source, Span, Severity]]:
+    """The scripts that an instruction calls; that it brings in by name; that it names at all.
+
+    `paths` are those of the build context that the Dockerfile names anywhere.
+    """
     for word in called_scripts(subject.script(instruction)):
         for source in find_scripts(subject, word.value):
             yield source, word.span, Severity.ERROR
     text = subject.dockerfile.source.text
     brought = [each.span for each in _brought(subject, instruction)]
-    for path in subject.context:
-        if path not in text:
-            continue
+    for path in paths:
         named = re.compile(rf"(?<![\w.-]){re.escape(path)}(?![\w.-])")
         for found in named.finditer(text, instruction.span.start, instruction.span.end):
             span = Span(*found.span())

@@ -96,7 +96,15 @@ def _word(escape: str) -> re.Pattern[str]:
 
 
 def pairs(dockerfile: Dockerfile, instruction: Instruction) -> tuple[Pair, ...]:
-    """The pairs of an ARG, ENV or LABEL, the legacy `ENV name value` included."""
+    """The pairs of an ARG, ENV or LABEL, the legacy `ENV name value` included. Read once."""
+    known = dockerfile.pairs_read
+    start = instruction.arguments.start
+    if start not in known:
+        known[start] = _pairs(dockerfile, instruction)
+    return known[start]
+
+
+def _pairs(dockerfile: Dockerfile, instruction: Instruction) -> tuple[Pair, ...]:
     joined = join(dockerfile.source.text, instruction.arguments, dockerfile.escape)
     words = [found.span() for found in _word(dockerfile.escape).finditer(joined.text)]
     if instruction.keyword != "ARG" and words:

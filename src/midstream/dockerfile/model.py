@@ -8,7 +8,7 @@ made by editing the text and not by printing the model.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -112,6 +112,11 @@ class Dockerfile(Struct, frozen=True, dict=True):
     instructions: tuple[Instruction, ...]
     stages: tuple[Stage, ...]
     diagnostics: tuple[Diagnostic, ...] = ()
+
+    @cached_property
+    def pairs_read(self) -> dict[int, tuple[Any, ...]]:
+        """What `arguments.pairs` has read, by where the arguments start."""
+        return {}
 
     @cached_property
     def preamble(self) -> tuple[Instruction, ...]:
