@@ -96,3 +96,32 @@ def test_two_names_for_one_thing_are_refused(tree: Demo) -> None:
 def test_an_upstream_without_the_ref_is_3(tree: Demo) -> None:
     ran = tree.run("track", "--to", "refs/heads/gone")
     assert (ran.exit_code, "was it deleted or renamed?" in ran.stderr) == (3, True)
+
+
+# --- over a line of commits ---
+
+
+def test_overlays_are_replayed_over_commits_that_touch_their_dockerfile(
+    tree: Demo, upstream: Repository
+) -> None:
+    text = tree.path("overlays/app/overlay.yaml").read_text()
+    tree.write("overlays/app/overlay.yaml", f'{text}review: [{{at: "final / ENTRYPOINT"}}]\n')
+    upstream.commit({"main.py": "nothing of ours\n"})
+    faster = upstream.commit({"docker/Dockerfile": demo.DOCKERFILE.replace("fast", "faster")})
+    other = demo.DOCKERFILE.replace("/opt/app/run", "/opt/other")
+    asks = upstream.commit({"docker/Dockerfile": other})
+    ran = tree.run("--json", "replay", "--target", "app", "--revisions", "v2.1..main")
+    assert ran.exit_code == 0, ran.stderr
+    steps = json.loads(ran.stdout)["steps"]
+    assert [step["revision"] for step in steps[1:]] == [faster[:12], asks[:12]]
+    assert [step["questions"] for step in steps] == [[], [], ["final / ENTRYPOINT"]]
+    assert steps[1]["counts"]["fact moved"] == 1
+
+
+def test_a_line_that_leads_nowhere_is_2(tree: Demo, upstream: Repository) -> None:
+    upstream.commit({"docker/Dockerfile": demo.DOCKERFILE.replace("fast", "faster")})
+    words = ("replay", "--target", "app", "--revisions")
+    assert tree.run(*words, "main..v2.1").exit_code == 2
+    assert tree.run(*words, "v2.1").exit_code == 2
+    assert tree.run(*words, "v2.1..main", "--last", "3").exit_code == 2
+    assert tree.run(*words, "--x..main").exit_code == 2

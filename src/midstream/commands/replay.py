@@ -19,12 +19,16 @@ if TYPE_CHECKING:
 
     from midstream.cli import Workspace
     from midstream.upstream.origin import Origin
+    from midstream.upstream.snapshot import Snapshot
+    from midstream.upstream.sources import Sources
 
 
 @click.command("replay")
 @click.option("--target", "targets", multiple=True, metavar="T", help="May be given several times.")
 @click.option("--all", "every", is_flag=True, help="Every target that has an overlay.")
 @click.option("--releases", metavar="A..B", help="From release A to B; the last ten by default.")
+@click.option("--revisions", metavar="A..B",
+              help="Over upstream's commits instead: those that touch a Dockerfile.")  # fmt: skip
 @click.option("--last", type=click.IntRange(1), help="The last N releases.")
 @click.option("--project", metavar="NAME", help="Of upstream/NAME.yaml, where there are several.")
 @click.pass_obj
@@ -33,17 +37,19 @@ def command(
     targets: tuple[str, ...],
     every: bool,
     releases: str | None,
+    revisions: str | None,
     last: int | None,
     project: str | None,
 ) -> int:
-    """Rebase over a line of releases, each from where the one before left; write nothing."""
+    """Rebase over releases or commits, each from where the one before left; write nothing."""
     if every == bool(targets):
         raise UsageError("name targets with --target, or take all with --all")
+    if revisions and (releases or last):
+        raise UsageError("--revisions goes over commits, the others over releases")
     followed = at.project(workspace, project)
     tracker = at.tracker(followed)
     known = overlaid(at.tree(workspace))
     wanted = tuple(t for t in followed.dockerfiles if t in (targets or known) and t in known)
-    names = _chosen([each.version for each in tracker.releases()], releases, last)
     rebaser, origins = upstreams.rebaser(workspace)
 
     def origin_of(target: str) -> Origin | None:
@@ -51,14 +57,28 @@ def command(
 
     walk = Walk(rebaser, origin_of)
     steps: list[Step] = []
-    for name in names:
-        origins.at(name)
-        steps += walk.steps(name, wanted)
+    if revisions:
+        for snapshot in _commits(tracker, wanted, revisions):
+            origins.use(snapshot)
+            steps += walk.steps(snapshot.lock.name, wanted)
+    else:
+        for name in _chosen([each.version for each in tracker.releases()], releases, last):
+            origins.at(name)
+            steps += walk.steps(name, wanted)
     if workspace.json:
         report.document("replay", _as_json(steps))
     else:
         _show(steps)
     return Exit.FINDINGS if any(step.errors for step in steps) else Exit.OK
+
+
+def _commits(sources: Sources, targets: Sequence[str], said: str) -> tuple[Snapshot, ...]:
+    first, dots, final = said.partition("..")
+    if not (first and dots):
+        raise UsageError(f"`{said}` is no line of commits", help="older..newer, by tag or whole id")
+    tracked = sources.project.dockerfiles
+    paths = sorted({path for target in targets for path in tracked[target].paths})
+    return sources.git.line(first, final or sources.git.ref(None), paths)
 
 
 def _chosen(known: Sequence[str], releases: str | None, last: int | None) -> list[str]:

@@ -119,10 +119,27 @@ class GitSource(Struct, frozen=True, dict=True):
         """What upstream is at a ref; nothing but trees is fetched."""
         return self.lock_of(self.tip(ref), self.release_of(ref))
 
-    def lock_of(self, commit: str, release: str = "") -> Lock:
-        """What upstream is at a commit that is in the cache of the newest trees."""
-        (about,) = self.newest.commits([commit])
-        entries = self.newest.entries(commit)
+    def line(self, old: str, new: str, paths: Iterable[str]) -> tuple[Snapshot, ...]:
+        """Upstream at one commit, and at each one up to another that changed one of these paths.
+
+        All files come over one connection. Raises `UsageError` where one doesn't lead to the other.
+        """
+        first, last = (self._in_history(self.ref(each)) for each in (old, new))
+        if not self.history.is_ancestor(first, last):
+            raise UsageError(f"`{old}` is no part of the history of `{new}`", help="older..newer")
+        commits = [first, *reversed(self.history.between(first, last, paths))]
+        locks = [self.lock_of(each, within=self.history) for each in commits]
+        self.bring_blobs(blob for lock in locks for blob in lock.files.values())
+        return tuple(Snapshot(lock, self.blobs) for lock in locks)
+
+    def _in_history(self, ref: str) -> str:
+        return self.history.commit(ref) if git.is_id(ref) else self.history.tip(ref)
+
+    def lock_of(self, commit: str, release: str = "", within: Cache | None = None) -> Lock:
+        """What upstream is at a commit that is in a cache: that of the newest trees."""
+        cache = within or self.newest
+        (about,) = cache.commits([commit])
+        entries = cache.entries(commit)
         self._no_links(entries)
         files = {
             path: entry.blob
