@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import os
+import re
 import socket
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,8 +26,6 @@ from midstream.adapters.git_cache import Cache, Touch
 from midstream.errors import Exit
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from gits.repository import Repository
 
 
@@ -257,6 +260,34 @@ def test_nobody_elses_settings_or_hooks_are_used(
     assert not trap.exists()
 
 
+def test_no_other_transport_is_used_whatever_a_configuration_says(
+    tmp_path: Path, upstream: Repository
+) -> None:
+    cache = newest(tmp_path, upstream)
+    cache.tip("refs/heads/main")
+    trap = tmp_path / "trap"
+    with (cache.folder / "config").open("a") as config:
+        config.write(f'[url "ext::touch {trap} #"]\n\tinsteadOf = file://\n')
+    assert cache.tip("refs/heads/main") == upstream.tip(), "the cache was made again"
+    assert not trap.exists()
+
+
+def test_bytes_with_another_id_are_refused_whoever_gives_them(
+    tmp_path: Path, upstream: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A git that is broken, or a disk: every file is hashed here once more."""
+    cache = newest(tmp_path, upstream)
+    entries = cache.entries(cache.tip("refs/heads/main"))
+    blob = entries["x.py"].blob
+    wrong = f"{blob} blob 2\n2\n\n".encode()
+    run = git.run
+    monkeypatch.setattr(
+        git, "run", lambda *words, **how: wrong if "cat-file" in words else run(*words, **how)
+    )
+    with pytest.raises(DamagedPack, match="is something else"):
+        dict(cache.files([blob]))
+
+
 def test_a_token_is_in_no_argument_and_only_for_its_own_host() -> None:
     def told(url: str) -> dict[str, str]:
         return git._environment(address(url), "s3cret", own=False)  # noqa: SLF001
@@ -271,3 +302,21 @@ def test_a_login_that_is_refused_is_6() -> None:
     said = git.failure(("fetch",), "fatal: Authentication failed for 'https://x/'", None)
     assert isinstance(said, GitForbids)
     assert said.exit_code == Exit.AUTHENTICATION
+
+
+def test_gitpython_is_behind_one_door_and_comes_in_late() -> None:
+    sources = Path(git.__file__).parents[1]
+    using = [
+        path.relative_to(sources).as_posix()
+        for path in sorted(sources.rglob("*.py"))
+        if re.search(r"^\s*(?:from|import) git(?:db)?[.\s]", path.read_text(), re.MULTILINE)
+    ]
+    assert using == ["adapters/git.py"]
+    words = (
+        "import sys, midstream.commands.sync, midstream.sync.running; print('git' in sys.modules)"
+    )
+    env = {**os.environ, "PYTHONPATH": str(sources.parent)}
+    done = subprocess.run(
+        [sys.executable, "-c", words], env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n"

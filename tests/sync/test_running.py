@@ -107,6 +107,21 @@ def test_an_overlay_that_changed_is_rendered_anew(scene: Scene) -> None:
     assert "MODE=slow" in scene.result()
 
 
+def test_another_version_of_midstream_renders_once_more(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def renders() -> int:
+        """Each render that changes nothing leaves a note."""
+        return len([each for each in (scene.tree.cache / "sync").iterdir() if not each.suffix])
+
+    scene.sync()
+    scene.sync()
+    assert renders() == 0
+    monkeypatch.setattr("midstream.sync.branch.__version__", "999")
+    assert scene.outcomes() == {"app": "nothing moved"}
+    assert renders() == 1
+
+
 def test_a_dry_run_says_it_and_writes_nothing(scene: Scene) -> None:
     before = sorted(scene.midstream.folder.rglob("*"))
     ran = scene.sync("--dry-run")
