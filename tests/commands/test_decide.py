@@ -156,6 +156,14 @@ def test_an_answer_that_makes_no_sense_is_refused(
     assert demo.path(LOCK).read_bytes() == before
 
 
+def test_a_new_text_is_carried_or_dropped_and_not_accepted(tmp_path: Path) -> None:
+    demo = decided(tmp_path)
+    upstream(demo, ("ENV MODE=fast\n", "ENV MODE=fast\nENV SECRET=1\n"))
+    ran = demo.run("decide", "--target", "app", "final / ENV SECRET", "--accept", "--why", "x")
+    assert ran.exit_code == 2
+    assert "takes --carry or --drop, not --accept" in ran.stderr
+
+
 def test_without_ids_the_questions_are_listed(tmp_path: Path) -> None:
     demo = decided(tmp_path)
     assert demo.run("decide", "--target", "app").exit_code == 0

@@ -146,8 +146,8 @@ def test_a_persons_commit_on_the_branch_stops_it(scene: Scene, place: str) -> No
     scene.dockerfile("next")
     ran = scene.sync()
     assert (ran.exit_code, scene.tip()) == (4, mine)
-    assert "1 commits on `midstream/app` are a person's" in ran.stdout
-    assert "midstream absorb --target app" in ran.stdout
+    assert "1 commit on `midstream/app` is a person's" in ran.stdout
+    assert "as an edit under overlays/app/" in ran.stdout
 
 
 def test_a_commit_of_ours_that_a_person_amended_is_a_persons(scene: Scene) -> None:

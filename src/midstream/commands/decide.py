@@ -124,9 +124,13 @@ def _with(
     known: Decisions, question: Question, kind: Kind, why: str, rebased: Rebased
 ) -> Decisions:
     if kind not in question.takes:
+        taken = " or ".join(f"--{each}" for each in question.takes)
+        where = rebased.overlay.source.name
+        only_accepts = question.takes == (Kind.ACCEPT,)
         raise UsageError(
-            f"`{question.id}` is an edit of the overlay: --{kind} would need another edit",
-            help=f"change or take out the edit in {rebased.overlay.source.name}, or --accept it",
+            f"`{question.id}` takes {taken}, not --{kind}"
+            + (f": --{kind} would need another edit" if only_accepts else ""),
+            help=f"change the edits in {where}, or give {taken}",
         )
     given = Given(kind, question.fingerprint, why, _who(), rebased.origin.date)
     return known.with_answer(question.id, question.fingerprint, given)

@@ -260,10 +260,12 @@ class Sync:
         count = len(standing.strangers)
         last = standing.strangers[0]
         subject = last.message.partition("\n")[0]
+        commits = "1 commit" if count == 1 else f"{count} commits"
+        are = "is" if count == 1 else "are"
         return (
-            f"{count} commits on `{standing.branch}` are a person's, the last one "
-            f"{last.id[:12]} ({subject}) by {last.author}; merge it, or take the change into the "
-            f"overlay (midstream absorb --target {target}) and delete the branch"
+            f"{commits} on `{standing.branch}` {are} a person's, the last one {last.id[:12]} "
+            f"({subject}) by {last.author}; merge the branch, or write the change as an edit under "
+            f"overlays/{target}/ and delete the branch"
         )
 
     # --- gates ---
