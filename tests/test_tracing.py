@@ -133,6 +133,7 @@ def test_an_edit_of_an_overlay_explains_what_it_covers_and_nothing_beside(tmp_pa
         "RUN apt-get install -y git && rm -rf /opt/x /var/lib/apt/lists/* && make\n",
         "RUN apt-get update && curl k | gpg --dearmor | tee /etc/apt/keyrings/k > /dev/null && x\n",
         "RUN ls /usr/lib/x86_64-linux-gnu && apt-get install -y ccache && make\n",
+        'RUN echo "A=/usr/lib/$(uname -m)-linux-gnu/x.so:$A" >> ~/.bashrc && make\n',
     ],
 )
 def test_each_construct_runs_as_before(tmp_path: Path, text: str) -> None:

@@ -329,6 +329,7 @@ class Matcher(Struct, frozen=True, dict=True):
                 old = self.text[span.start : span.end]
                 if len(old) > 3 and edit.text and "\n" not in old:
                     found[old] = edit.text
+                    found |= {_ASKS_MACHINE.sub(name, old): edit.text for name in _MACHINES}
         return found
 
     # One call
@@ -351,6 +352,8 @@ class Matcher(Struct, frozen=True, dict=True):
             return True
         if edit.rule == "system-python":
             return name in ("rm", "unlink") and _PYTHON.search(call.line) is not None
+        if edit.rule == "debian-paths":  # `/usr/lib/$(uname -m)-linux-gnu` is one folder by now
+            return name in ("uname", "arch")
         # Neighbours that go are one edit, which has the name of the first one's rule.
         return of_apt and edit.rule in ("apt-sources", "apt-to-dnf", "debconf")
 
@@ -401,6 +404,8 @@ class Matcher(Struct, frozen=True, dict=True):
 
 
 _DEAR = 10_000
+_MACHINES = ("x86_64", "aarch64")  # those that a sandbox says it is
+_ASKS_MACHINE = re.compile(r"\$\((?:uname -m|arch)\)|`uname -m`")
 
 
 def _is_idle(call: Call) -> bool:
