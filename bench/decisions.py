@@ -43,10 +43,9 @@ what a person had to look at.
 | --- | --- | --: | --: | --: | --: | --- |
 """
 TAIL = """
-The first release of a range has nothing to compare with, so its line is empty. A dash says that no
-overlay here is for that release: nobody has written one for cuda between 0.12 and 0.30.
-Upstream's `rocm_base` of 0.33.0 is another file than the one before it: that one stood at another
-path, so the overlay for it starts a range of its own.
+The first release of a range has nothing to compare with, so its line is empty. Upstream's
+`rocm_base` of 0.33.0 is another file than the one before it: that one stood at another path, so the
+overlay for it starts a range of its own.
 
 ## Answering
 

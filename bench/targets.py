@@ -26,7 +26,7 @@ PAGE = ROOT / "docs" / "targets.md"
 # Each target where it stands today, or stood last, ranges in between, and the whole line of 0.11.0.
 SHOWN = {
     "0.33.0": ("rocm_base", "rocm", "cuda", "cpu", "xpu", "ppc64le", "s390x"),
-    "0.29.0": ("rocm_base", "rocm", "tpu"),
+    "0.29.0": ("rocm_base", "rocm", "cuda", "tpu"),
     "0.24.0": ("rocm_base", "rocm", "nightly_torch"),
     "0.11.0": (
         "rocm_base", "rocm", "cuda", "cpu", "xpu", "ppc64le", "s390x", "tpu", "nightly_torch",
