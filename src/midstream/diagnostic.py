@@ -41,11 +41,20 @@ class Place(Struct, frozen=True):
     note: str = ""
 
 
+class UpstreamCommit(Struct, frozen=True):
+    """A commit of upstream's that led to a finding. `date` is as RFC 3339 writes it."""
+
+    id: str
+    date: str
+    subject: str
+
+
 class Diagnostic(Struct, frozen=True, kw_only=True):
     """One finding, at one place, with the way out.
 
     `context` follows the place in parentheses: "vllm 0.33.0, stage build_rixl".
-    `also` is a second place that explains the first.
+    `also` is a second place that explains the first. `commits` are those of upstream that led to
+    it, newest first, where they are known.
     """
 
     rule: Rule
@@ -56,6 +65,7 @@ class Diagnostic(Struct, frozen=True, kw_only=True):
     help: str | None = None
     context: str = ""
     also: Place | None = None
+    commits: tuple[UpstreamCommit, ...] = ()
 
     @property
     def is_error(self) -> bool:

@@ -12,15 +12,18 @@ from midstream.overlay.load import NoOverlay
 from midstream.upstream.origin import Earlier, dockerfiles_beside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from midstream.diagnostic import UpstreamCommit
     from midstream.history.decisions import Decisions
     from midstream.rebasing.flow import Rebased, Rebaser
     from midstream.upstream.origin import Origin
 
 
 class Step(Struct, frozen=True):
-    """One target at one revision. `problem` says why it could not be rebased at all."""
+    """One target at one revision. `problem` says why it could not be rebased at all. `commits` are
+    those of upstream behind each question, and behind errors under the codes of their findings,
+    where they are known."""
 
     revision: str
     target: str
@@ -28,6 +31,7 @@ class Step(Struct, frozen=True):
     questions: tuple[str, ...] = ()
     errors: int = 0
     problem: str = ""
+    commits: Mapping[str, tuple[UpstreamCommit, ...]] = {}
 
 
 class Walk:
@@ -83,4 +87,11 @@ def _step(revision: str, rebased: Rebased) -> Step:
         counts,
         tuple(question.id for question in rebased.questions),
         sum(found.is_error for found in rebased.findings),
+        commits=_commits(rebased),
     )
+
+
+def _commits(rebased: Rebased) -> dict[str, tuple[UpstreamCommit, ...]]:
+    asked = {question.id: question.finding.commits for question in rebased.questions}
+    broken = {found.rule.code: found.commits for found in rebased.findings}
+    return {name: commits for name, commits in {**broken, **asked}.items() if commits}

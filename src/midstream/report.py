@@ -16,12 +16,13 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from midstream.diagnostic import Diagnostic
+    from midstream.diagnostic import Diagnostic, UpstreamCommit
     from midstream.errors import MidstreamError
 
 _CONTROL = re.compile(
     r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+_MOST_COMMITS = 5
 _COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
 
 
@@ -166,6 +167,7 @@ def format_finding(found: Diagnostic, *, colour: bool = False) -> str:
         lines.append(
             f"{gutter} = {visible(found.also.note)}: {visible(found.also.source.name)}:{there}"
         )
+    lines += [f"{gutter} = by upstream's {each}" for each in commit_lines(found.commits)]
     if found.help:
         first, *rest = visible_lines(found.help)
         lines.append(f"{gutter} = help: {first}")
@@ -188,7 +190,22 @@ def finding_as_json(found: Diagnostic) -> dict[str, Any]:
         "end_line": end.line,
         "end_column": end.column,
         "context": found.context or None,
+        "commits": [commit_as_json(each) for each in found.commits],
     }
+
+
+def commit_as_json(commit: UpstreamCommit) -> dict[str, str]:
+    return {"id": commit.id, "date": commit.date, "subject": commit.subject}
+
+
+def commit_lines(commits: tuple[UpstreamCommit, ...]) -> list[str]:
+    """`3f6f508e1abc of 2026-05-30: its subject`, for the newest of some commits."""
+    shown = [
+        f"{each.id[:12]} of {each.date[:10]}: {visible(each.subject)}"
+        for each in commits[:_MOST_COMMITS]
+    ]
+    more = len(commits) - len(shown)
+    return [*shown, f"{more} older ones"] if more > 0 else shown
 
 
 def visible(text: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from midstream import __version__
 from midstream.diagnostic import Severity
+from midstream.report import commit_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,7 +50,8 @@ def as_sarif(found: Iterable[Diagnostic]) -> bytes:
 
 
 def _result(found: Diagnostic) -> dict[str, Any]:
-    said = found.message if not found.help else f"{found.message}\n{found.help}"
+    by = (f"by upstream's {each}" for each in commit_lines(found.commits))
+    said = "\n".join([found.message, *by, *([found.help] if found.help else [])])
     result: dict[str, Any] = {
         "ruleId": found.rule.code,
         "level": _LEVELS[found.severity],

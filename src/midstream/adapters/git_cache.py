@@ -145,6 +145,12 @@ class Cache(Struct, frozen=True):
         """The commits that changed a path after a date, newest first."""
         return self._list((f"--since={date}", new), paths)
 
+    def line(self, old: str | None, new: str, paths: Iterable[str], since: str = "") -> list[str]:
+        """The commits of a branch as it went that changed a path, newest first: those behind
+        another commit, or those after a date. A merge is one of them."""
+        which = (new, *((f"^{old}",) if old else ()), *((f"--since={since}",) if since else ()))
+        return list(self._list(("--first-parent", *which), paths))
+
     def recent(self, tip: str, most: int) -> tuple[str, ...]:
         """A branch's newest commits, as it went, newest first."""
         out = git.run("rev-list", "--first-parent", f"--max-count={most}", tip, folder=self.folder)
@@ -155,13 +161,42 @@ class Cache(Struct, frozen=True):
         return tuple(out.decode().split())
 
     def touched(self, commits: Iterable[str]) -> dict[str, tuple[Touch, ...]]:
-        """Which paths each of these commits changed."""
-        listed = "".join(f"{name}\n" for name in commits).encode()
+        """Which paths each of these commits changed; a merge none."""
+        return self._differences(commits, ())
+
+    def steps(self, commits: Iterable[Commit], paths: Iterable[str]) -> list[tuple[Touch, ...]]:
+        """What each commit made of these paths, against its first parent: a merge as well."""
+        wanted = list(commits)
+        found = self._differences((" ".join((c.id, *c.parents[:1])) for c in wanted), paths)
+        return [found.get(each.id, ()) for each in wanted]
+
+    def _differences(
+        self, lines: Iterable[str], paths: Iterable[str]
+    ) -> dict[str, tuple[Touch, ...]]:
         out = git.run(
             "diff-tree", "--stdin", "-r", "-z", "--root", "--no-renames", "--no-abbrev",
-            folder=self.folder, input=listed,
+            "--", *paths, folder=self.folder, input="".join(f"{each}\n" for each in lines).encode(),
         )  # fmt: skip
         return _touches(out)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether anything was fetched yet."""
+        return files.exists(self.folder / "HEAD")
+
+    def known(self, name: str) -> str | None:
+        """The commit behind an id, also an abbreviated one, or behind a branch or tag that was
+        fetched, by its full name; None where it isn't here. Nobody is asked."""
+        kept = f"refs/upstream/{name[5:]}" if name.startswith("refs/") else name
+        try:
+            return self._commit_id(kept)
+        except (GitFailed, NoSuchRef, DamagedPack):
+            return None
+
+    def meeting(self, one: str, other: str) -> str | None:
+        """The newest commit that is part of both histories."""
+        done = git.attempt("merge-base", one, other, folder=self.folder)
+        return done.stdout.decode().strip() or None
 
     def is_ancestor(self, old: str, new: str) -> bool:
         """Whether a commit is part of another's history; no for one that isn't here."""

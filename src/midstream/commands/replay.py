@@ -116,12 +116,19 @@ def _row(step: Step) -> tuple[str, ...]:
     def count(answer: Answer) -> str:
         return str(step.counts.get(answer, 0)) if step.counts else "-"
 
-    said = step.problem or ", ".join(step.questions)
+    said = step.problem or ", ".join(_with_commits(step, each) for each in step.questions)
     return (
         step.revision, step.target, count(Answer.TAKEN), count(Answer.FACT),
         count(Answer.SET_ASIDE), str(len(step.questions)), str(step.errors),
         said if len(said) <= 100 else f"{said[:99]}…",
     )  # fmt: skip
+
+
+def _with_commits(step: Step, question: str) -> str:
+    """A question, and the commits behind it but the one that the step is at."""
+    ids = [each.id[:12] for each in step.commits.get(question, ())]
+    others = [name for name in ids if name != step.revision]
+    return f"{question} (by {', '.join(others)})" if others else question
 
 
 def _as_json(steps: list[Step]) -> dict[str, object]:
@@ -134,6 +141,10 @@ def _as_json(steps: list[Step]) -> dict[str, object]:
                 "questions": list(step.questions),
                 "errors": step.errors,
                 "problem": step.problem,
+                "commits": {
+                    name: [report.commit_as_json(each) for each in commits]
+                    for name, commits in step.commits.items()
+                },
             }
             for step in steps
         ],

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from midstream.upstream.config import Project
     from midstream.upstream.lock import Lock
     from midstream.upstream.snapshot import Snapshot
+    from midstream.upstream.sources import Sources
 
 
 @click.command("track")
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
               help="The newest commit of the branch whose image upstream published.")  # fmt: skip
 @click.option("--registries", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="Where registries really are, as for promote.")  # fmt: skip
+@click.option("--history", is_flag=True,
+              help="Fetch upstream's commits too, so that questions can name them.")  # fmt: skip
 @click.option("--project", metavar="NAME", help="Of upstream/NAME.yaml, where there are several.")
 @click.option(
     "--check", is_flag=True, help="Write nothing; exit with 1 where the lock would change."
@@ -42,6 +45,7 @@ def command(
     ref: str | None,
     with_image: bool,
     registries: Path | None,
+    history: bool,
     project: str | None,
     check: bool,
 ) -> int:
@@ -55,6 +59,8 @@ def command(
         ref = at.commit_with_image(sources.git, sources.git.ref(ref), registries)
     snapshot = sources.at(ref) if ref else sources.release(release)
     new = snapshot.lock
+    if history:
+        _bring_history(workspace, sources, (old, new))
     changes = compare(followed, old, new) if old else ()
     found = unlisted(followed, snapshot)
     if workspace.json:
@@ -66,6 +72,17 @@ def command(
     if stale and not check:
         files.write(at.lock_path(workspace, followed.name), new.as_bytes())
     return Exit.FINDINGS if (stale and check) or (found and workspace.strict) else Exit.OK
+
+
+def _bring_history(workspace: Workspace, sources: Sources, locks: tuple[Lock | None, ...]) -> None:
+    """All that naming commits takes, back to what each target was last made from."""
+    from midstream.upstream.revisions import bring
+
+    made = (at.decisions(workspace, target) for target in sources.project.dockerfiles)
+    then = [each.upstream.get("release") for locks_of in made for each in locks_of]
+    releases = [*then, *(lock.release for lock in locks if lock)]
+    count = bring(sources.git, [release for release in releases if release])
+    report.note(f"history: {count} versions of the targets' Dockerfiles are at hand")
 
 
 def unlisted(project: Project, snapshot: Snapshot) -> list[Diagnostic]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from midstream.history.decisions import Decisions
     from midstream.upstream.config import Project
     from midstream.upstream.lock import Lock
+    from midstream.upstream.revisions import Revisions
     from midstream.upstream.snapshot import Snapshot
     from midstream.upstream.sources import Sources
 
@@ -36,7 +37,7 @@ def rebaser(
     """What rebases the targets of a tree, and where it takes upstream's text from."""
     origins = Origins(workspace, release, dockerfile, ref)
     folder = at.tree(workspace)
-    made = Rebaser(folder, origins, files.cache_root(), origins.earlier, profile)
+    made = Rebaser(folder, origins, files.cache_root(), origins.earlier, origins.revisions, profile)
     return made, origins
 
 
@@ -54,6 +55,7 @@ class Origins:
         self.release = release
         self.ref = ref
         self.dockerfile = dockerfile  # of one target; what that is built on stays as locked
+        self.may_fetch = ref is not None  # where git is asked anyway, for its history too
         self._snapshots: dict[str, Snapshot] = {}
 
     def at(self, release: str) -> None:
@@ -63,7 +65,8 @@ class Origins:
             self._snapshots.clear()
 
     def use(self, snapshot: Snapshot) -> None:
-        """From now on, these texts for the targets of its project."""
+        """From now on, these texts for the targets of its project, which came from git."""
+        self.may_fetch = True
         self._snapshots[snapshot.lock.project] = snapshot
 
     @cached_property
@@ -123,6 +126,31 @@ class Origins:
             return None
         try:
             return _earlier(at.tracker(self.projects[name]), lock)
+        except MidstreamError:
+            return None
+
+    def revisions(
+        self, lock: Decisions, origin: Origin, path: str, texts: bool
+    ) -> Revisions | None:
+        """What upstream's commits made of a file since a target's lock was made, newest first.
+
+        None where the history isn't at hand: then the findings name no commits, and nothing else.
+        """
+        project = self.projects[origin.project]
+        if project.git is None:
+            return None
+        from midstream.upstream.revisions import State, revisions
+
+        sources = at.tracker(project)
+        release = lock.upstream.get("release") or ""
+        known = sources.remembered(release) if release else None
+        date = known.lock.date if known else ""
+        then = State(release, lock.upstream.get("commit") or "", date)
+        now = State(origin.release or "", origin.commit, origin.date)
+        tracked = (each.paths for each in project.dockerfiles.values() if path in each.paths)
+        paths = next(tracked, (path,))
+        try:
+            return revisions(sources.git, then, now, paths, fetches=self.may_fetch, texts=texts)
         except MidstreamError:
             return None
 

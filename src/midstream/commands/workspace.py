@@ -9,6 +9,7 @@ from midstream import report
 from midstream.adapters import files
 from midstream.adapters.index import PackageIndex
 from midstream.errors import UsageError
+from midstream.overlay.fragments import OVERLAYS
 from midstream.source import Source
 from midstream.upstream.config import FOLDER, Project, read_project
 from midstream.upstream.lock import Lock, read_lock
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from midstream.adapters.registry import Endpoint
     from midstream.cli import Workspace
+    from midstream.history.decisions import Decisions
     from midstream.upstream.git_source import GitSource
 
 
@@ -70,6 +72,17 @@ def lock(workspace: Workspace, name: str) -> Lock | None:
     path = f"{FOLDER}/{name}.lock.json"
     data = tree(workspace).read(path)
     return None if data is None else read_lock(Source.from_bytes(path, data))
+
+
+def decisions(workspace: Workspace, target: str) -> tuple[Decisions, ...]:
+    """The locks of a target's overlays, one for each range. Raises `UnreadableLock`."""
+    from midstream.history.decisions import NAME, read_decisions
+
+    folder = tree(workspace)
+    top = f"{OVERLAYS}/{target}"
+    paths = [f"{place}/{NAME}" for place in (top, *(f"{top}/{n}" for n in folder.names(top)))]
+    found = ((path, folder.read(path)) for path in paths)
+    return tuple(read_decisions(Source.from_bytes(p, data)) for p, data in found if data)
 
 
 def tracker(of: Project) -> Sources:

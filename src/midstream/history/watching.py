@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from midstream.dockerfile.commands import Command
     from midstream.dockerfile.model import Instruction, Stage
     from midstream.history.decisions import Decisions
-    from midstream.overlay.model import Address, Overlay
+    from midstream.overlay.model import Address, Overlay, OverlayEdit
     from midstream.overlay.verbs import Wanted
     from midstream.ubi.subject import Subject
     from midstream.upstream.origin import Origin
@@ -45,6 +45,25 @@ def edited(overlay: Overlay, subject: Subject, stage: Stage, wanted: Wanted) -> 
             mark = fingerprint.of_all(texts)
             found[edit.id] = Watched(mark, touched[0].keyword_span, touched[0], edit)
     return found
+
+
+def mark_of(subject: Subject, stage: Stage, edit: OverlayEdit) -> str | None:
+    """The fingerprint of all that an edit finds in a text, to compare with that of another one;
+    None where it finds nothing, and for one that does away with nothing."""
+    if not isinstance(edit.verb, Replace | Drop):
+        return None
+    texts = _commands(subject, stage, edit.at, whole=edit.verb.whole)
+    found = [each.instruction for each in select(subject, stage, edit.at)]
+    texts = texts or [_with_scripts(subject, each) for each in found]
+    return fingerprint.of_all(texts) if texts else None
+
+
+def scripts_of(subject: Subject, stage: Stage, edit: OverlayEdit) -> tuple[str, ...]:
+    """The paths of the scripts that are called where an edit finds something."""
+    scripts = (subject.script(each.instruction) for each in select(subject, stage, edit.at))
+    words = [word for each in scripts for word in called_scripts(each)]
+    found = [source.name for word in words for source in find_scripts(subject, word.value)]
+    return tuple(dict.fromkeys(found))
 
 
 def _commands(subject: Subject, stage: Stage, at: Address, *, whole: bool) -> list[str]:

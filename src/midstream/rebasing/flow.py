@@ -17,7 +17,7 @@ from midstream.conversions import shelf as conversions
 from midstream.dockerfile.graph import build_graph
 from midstream.dockerfile.scan import parse
 from midstream.errors import Exit, MidstreamError, UsageError
-from midstream.history import decisions, watching
+from midstream.history import blame, decisions, watching
 from midstream.history import past as history
 from midstream.ledger import Claim, Fate, write_ledger
 from midstream.overlay.facts import read_facts
@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from midstream.rebasing.shipping import Shipping
     from midstream.ubi.tables import Platform
     from midstream.upstream.origin import Earlier, Origin
+    from midstream.upstream.revisions import Revisions
 
 RENDERED = "rendered"
 
@@ -111,14 +112,16 @@ class Rebaser:
     """Rebases targets of one overlay tree, and remembers what several of them share.
 
     `origin_of` gives upstream's text for a target; `cache` is where proofs are remembered;
-    `earlier` gives upstream as it was when a lock was made, where that is at hand; `locks` stand
-    in the place of those of the tree, by an overlay's folder, if there are any.
+    `earlier` gives upstream as it was when a lock was made, where that is at hand; `revisions` what
+    upstream's commits made of a file since, if they are at hand; `locks` stand in the place of
+    those of the tree, by an overlay's folder, if there are any.
     """
 
     folder: Folder
     origin_of: Callable[[str], Origin]
     cache: Path
     earlier: Callable[[Decisions], Earlier | None] = lambda _lock: None
+    revisions: Callable[[Decisions, Origin, str, bool], Revisions | None] = lambda *_: None
     profile: str = COMMUNITY
     locks: dict[str, Decisions] | None = None
     _tables: dict[str, Tables] = field(default_factory=dict)
@@ -241,6 +244,11 @@ class _Rebase:
         )  # fmt: skip
         lock, questions = self._decided(origin, known, edited, review, assembled)
         questions += history.identity_question(before, subject, origin.blob, known)
+        if known is not None:
+            versions = partial(self.shared.revisions, known, origin)
+            found, questions = blame.with_commits(
+                before, overlay, subject, stage, found, questions, versions
+            )
         return Rebased(
             overlay, origin, assembled, ledger, plan, lock, tuple(found), tuple(questions),
             as_sibling(overlay, origin, proofs.view), subject,

@@ -21,6 +21,7 @@ from midstream.sync.commits import behind
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from midstream.diagnostic import Diagnostic
     from midstream.history.movement import Change
     from midstream.rebasing.flow import Rebased
     from midstream.sync.branch import Inputs
@@ -117,7 +118,8 @@ def _asked(rebased: Rebased, commits: tuple[Told, ...]) -> Section:
     led = behind(commits)
     rows = []
     for question in rebased.questions:
-        by = ", ".join(f"`{each.id[:12]}`" for each in led.get(question.id, ()))
+        behind_it = question.finding.commits or led.get(question.id, ())
+        by = ", ".join(f"`{each.id[:12]}`" for each in behind_it)
         rows.append(f"- {_code(question.id)}: {_code(question.finding.message)}"
                     f"{f' (by {by})' if by else ''}")  # fmt: skip
         if question.finding.help:
@@ -172,9 +174,15 @@ def _findings(rebased: Rebased) -> Section:
     rows = tuple(
         f"- {found.severity} {found.rule.code}: {_code(found.message)} "
         f"({_code(found.source.name)}:{found.source.position(found.span.start).line})"
+        f"{_by(found)}"
         for found in rebased.findings
     )
     return Section("Findings", rows=rows)
+
+
+def _by(found: Diagnostic) -> str:
+    commits = ", ".join(f"`{each.id[:12]}` {_code(each.subject)}" for each in found.commits)
+    return f", by {commits}" if commits else ""
 
 
 _GRAPH = "Stages"
