@@ -307,3 +307,38 @@ def test_two_different_answers_to_one_question_are_not_settled_by_chance(tmp_pat
 
 def test_there_has_to_be_something_to_merge(tmp_path: Path) -> None:
     assert decided(tmp_path).run("decide", "--target", "app", "--merge").exit_code == 2
+
+
+def test_a_new_range_is_asked_about_what_upstream_changed_since_the_one_before(
+    tmp_path: Path,
+) -> None:
+    demo = decided(tmp_path)
+    demo.write("overlays/app/overlay.yaml", HEAD.replace('">=2"', '">=2,<3"') + BODY)
+    demo.write("overlays/app/3/overlay.yaml", HEAD.replace('">=2"', '">=3"') + BODY)
+    upstream(demo, ("MODE=fast", "MODE=fast\nENV EXTRA=1"), release="3.0")
+    ran = demo.run("rebase", "--target", "app")
+    assert (ran.exit_code, ran.codes) == (1, ["MS221"])
+    assert "1 upstream changes: 0 taken, 0 fact moved, 0 set aside, 1 asked" in ran.stderr
+    words = ("--target", "app", "final / ENV EXTRA", "--drop", "--why", "not here")
+    assert demo.run("decide", *words).exit_code == 0
+    assert demo.run("rebase", "--target", "app").exit_code == 0
+    assert "EXTRA" not in demo.result()
+    assert demo.json("overlays/app/3/lock.json")["upstream"]["release"] == "3.0"
+    assert demo.json(LOCK)["upstream"]["release"] == "2.1"
+
+
+def test_an_older_release_is_not_compared_with_the_lock_of_a_later_range(tmp_path: Path) -> None:
+    demo = decided(tmp_path)
+    demo.write("overlays/app/1/overlay.yaml", HEAD.replace('">=2"', '"<2"') + BODY)
+    upstream(demo, ("MODE=fast", "MODE=fast\nENV EXTRA=1"), release="1.9")
+    assert demo.run("rebase", "--target", "app").exit_code == 0
+
+
+def test_a_name_that_another_stage_sets_now_was_decided_about(tmp_path: Path) -> None:
+    demo = decided(tmp_path)
+    demo.write("overlays/app/overlay.yaml", HEAD + BODY.replace("@ship /", "@ship-lineage /"))
+    moved = ("FROM ${BASE} AS final\nENV MODE=fast", "FROM ${BASE} AS common\nENV MODE=fast\n\n")
+    upstream(demo, (moved[0], f"{moved[1]}FROM common AS final"))
+    assert demo.run("rebase", "--target", "app").exit_code == 0
+    upstream(demo, ("AS final", "AS final\nENV MODE=slow"), release="2.3")
+    assert demo.run("rebase", "--target", "app").codes == ["MS221"]  # set in both: look at it

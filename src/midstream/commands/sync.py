@@ -261,7 +261,7 @@ def _rebasing(
         origins.use(snapshot)
         return rebaser.rebase(target)
 
-    return rebase, lambda overlay: made()[0].known_decisions(overlay)
+    return rebase, lambda overlay: made()[0].known_decisions(overlay, None)
 
 
 def _inside(root: Path, kept: Repository) -> str | None:

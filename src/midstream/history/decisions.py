@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from midstream.diagnostic import Diagnostic, Place, Rule, Severity
 from midstream.errors import UsageError
 from midstream.overlay.model import Drop, OverlayEdit
+from midstream.overlay.releases import newest_before
 from midstream.source import Source, Span
 from midstream.upstream.lock import VERSION, UnreadableLock, read_json
 
@@ -160,6 +161,12 @@ def read_decisions(source: Source) -> Decisions:
         ) from None
 
 
+def before(release: str, locks: Iterable[Decisions]) -> Decisions | None:
+    """Of several locks the one of the newest release that is older than this one."""
+    known = {str(lock.upstream.get("release")): lock for lock in locks}
+    return known.get(newest_before(release, known) or "")
+
+
 class TwoAnswers(UsageError):
     """Two people answered one question differently."""
 
@@ -296,16 +303,10 @@ def open_questions(
                 ),
                 each.fingerprint,
             )
-    texts = frozenset(known.review.values())
-    moved = {mark for label, mark in known.review.items() if label not in review}
+    elsewhere = _Elsewhere(known.review, review)
     for label, each in review.items():
-        if label not in known.review:
-            if same_text:
-                continue  # the overlay's own `review:` reaches further now; upstream didn't move
-            # The same text at another place was decided about already. Where the last one counts,
-            # that place has to be gone: an ENTRYPOINT of an earlier stage is another one here.
-            if each.fingerprint in (moved if each.is_the_last_that_counts else texts):
-                continue
+        if label not in known.review and (same_text or elsewhere.has(label, each)):
+            continue  # with the same text, it is the overlay's own `review:` that reaches further
         if known.review.get(label) != each.fingerprint:
             yield Question(
                 label,
@@ -323,6 +324,29 @@ def open_questions(
                 each.fingerprint,
                 (Kind.CARRY, Kind.DROP) if each.may_be_dropped else (Kind.ACCEPT,),
             )
+
+
+class _Elsewhere:
+    """What was decided about already, and stands at another place now."""
+
+    def __init__(self, known: Mapping[str, str], review: Mapping[str, Watched]) -> None:
+        left = {label: mark for label, mark in known.items() if label not in review}
+        self._texts = frozenset(known.values())
+        self._moved = frozenset(left.values())
+        self._names = frozenset(_without_stage(label) for label in left)
+
+    def has(self, label: str, each: Watched) -> bool:
+        """Whether the same text was decided about, or an ENV's name that another stage of the
+        lineage set, as after a stage was renamed. Where the last one counts, its old place has to
+        be gone: an ENTRYPOINT of an earlier stage is another one here."""
+        if each.fingerprint in (self._moved if each.is_the_last_that_counts else self._texts):
+            return True
+        return each.instruction.keyword == "ENV" and _without_stage(label) in self._names
+
+
+def _without_stage(label: str) -> str:
+    """`ENV HOME` of `final / ENV HOME #2`."""
+    return label.partition(" / ")[2].partition(" #")[0]
 
 
 def expired(known: Decisions | None, names: Iterable[str]) -> Iterator[Diagnostic]:

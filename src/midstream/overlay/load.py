@@ -69,6 +69,11 @@ def targets(folder: Folder) -> tuple[str, ...]:
     return tuple(name for name in names if _candidates(folder, name))
 
 
+def places(folder: Folder, target: str) -> tuple[str, ...]:
+    """The folders of a target's overlays, one for each range."""
+    return tuple(posixpath.dirname(path) for path in _candidates(folder, target))
+
+
 def load_overlay(folder: Folder, target: str, release: str | None) -> Overlay:
     """The overlay of a target that is for a release.
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from midstream.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from packaging.version import Version
 
 
 class NotARelease(UsageError):
@@ -38,3 +45,20 @@ def holds(releases: str | None, release: str | None) -> bool:
             help="give a release such as 0.33.0",
         ) from None
     return SpecifierSet(releases).contains(version, prereleases=True)
+
+
+def newest_before(release: str, others: Iterable[str]) -> str | None:
+    """The newest of some releases that is older than this one. What is no release plays no part."""
+    limit = _version(release)
+    known = {each: _version(each) for each in others}
+    older = {each: v for each, v in known.items() if v is not None and limit and v < limit}
+    return max(older, key=lambda each: older[each], default=None)
+
+
+def _version(text: str) -> Version | None:
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return Version(text)
+    except InvalidVersion:
+        return None

@@ -21,7 +21,7 @@ from midstream.history import blame, decisions, watching
 from midstream.history import past as history
 from midstream.ledger import Claim, Fate, write_ledger
 from midstream.overlay.facts import read_facts
-from midstream.overlay.load import load_overlay
+from midstream.overlay.load import load_overlay, places
 from midstream.overlay.model import Effect
 from midstream.overlay.select import no_stage, ship_stage
 from midstream.overlay.tables import Tables, load_tables
@@ -154,18 +154,30 @@ class Rebaser:
             self._tables[platform] = load_tables(self.folder, platform)
         return self._tables[platform]
 
-    def known_decisions(self, overlay: Overlay) -> Decisions | None:
-        """What the overlay's lock holds; None where there is none yet. Raises `UnreadableLock`."""
+    def known_decisions(self, overlay: Overlay, release: str | None) -> Decisions | None:
+        """What was decided about a target; None where there is no lock yet.
+
+        The overlay's own lock, or where a new range has none yet, that of the range before it: what
+        upstream changed since then is asked about all the same. Raises `UnreadableLock`.
+        """
+        own = self._lock(overlay.folder, overlay.target)
+        if own is not None or release is None:
+            return own
+        folders = places(self.folder, overlay.target)
+        locks = (self._lock(place, overlay.target) for place in folders)
+        return decisions.before(release, (each for each in locks if each is not None))
+
+    def _lock(self, place: str, target: str) -> Decisions | None:
         if self.locks is not None:
-            return self.locks.get(overlay.folder)
-        path = f"{overlay.folder}/{decisions.NAME}"
+            return self.locks.get(place)
+        path = f"{place}/{decisions.NAME}"
         data = self.folder.read(path)
         if data is None:
             return None
         known = decisions.read_decisions(Source.from_bytes(path, data))
-        if known.target != overlay.target:
+        if known.target != target:
             raise UnreadableLock(
-                f"can't use {path}: it is the lock of `{known.target}`, not of `{overlay.target}`",
+                f"can't use {path}: it is the lock of `{known.target}`, not of `{target}`",
                 help=f"git checkout -- {path}",
             )
         return known
@@ -193,7 +205,7 @@ class _Rebase:
         shipped = self._ship(overlay, origin, dockerfile, names)
         subject, stage = self._subject(overlay, origin, dockerfile, shipped)
         self.readings.graph = subject.graph
-        known = self.shared.known_decisions(overlay)
+        known = self.shared.known_decisions(overlay, origin.release)
         before = self._before(known, origin, subject, stage)
         wanted = self._overlay_edits(overlay, origin, subject, stage, names)
         self._same_again(overlay, origin, subject, stage, names, wanted)
