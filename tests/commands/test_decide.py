@@ -210,6 +210,18 @@ def test_a_path_that_another_file_took_over_is_asked_about(tmp_path: Path) -> No
     assert demo.run("rebase", "--target", "app").exit_code == 0
 
 
+def test_a_fact_that_went_with_a_swapped_file_is_said_to(tmp_path: Path) -> None:
+    other = "FROM ubuntu:22.04 AS final\n" + "".join(f"RUN step {n}\n" for n in range(9))
+    facts = "facts: [{name: MODE, from: docker/Dockerfile, regex: 'ENV MODE=(.+)'}]\n"
+    demo = make(tmp_path, body=facts, upstream={"docker/Dockerfile.old": other})
+    assert demo.run("rebase", "--target", "app").exit_code == 0
+    demo.track("2.1", {})
+    demo.remember()
+    demo.track("2.2", {"docker/Dockerfile": other, "docker/Dockerfile.old": DOCKERFILE})
+    ran = demo.run("rebase", "--target", "app")
+    assert (ran.exit_code, ran.codes) == (2, ["MS223", "MS534"])
+
+
 # --- edits that find nothing ---
 
 

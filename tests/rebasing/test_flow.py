@@ -440,6 +440,16 @@ def test_a_sibling_with_errors_stops_what_is_built_on_it(tmp_path: Path) -> None
     assert caught.value.exit_code == Exit.FINDINGS
 
 
+def test_a_sibling_that_asks_stops_what_is_built_on_it_and_says_so(tmp_path: Path) -> None:
+    review = 'review: [{at: "@ship / ENV"}]\n'
+    demo = two(tmp_path, base_head=BASE_HEAD + review)
+    assert demo.run("rebase", "--target", "base").exit_code == 0
+    demo.track("2.2", {"docker/Dockerfile.base": BASE + "ENV NEW=1\n"})
+    ran = demo.run("rebase", "--target", "app")
+    assert ran.exit_code == Exit.FINDINGS
+    assert "`app` is built on `base`, which has open questions" in ran.stderr
+
+
 def test_a_sibling_without_a_repository_has_no_image_to_build_on(tmp_path: Path) -> None:
     head = BASE_HEAD.replace("promote: {repository: quay.example/demo/base}\n", "")
     with pytest.raises(UsageError, match="doesn't say where its image goes"):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from midstream.history.movement import Change
     from midstream.ledger import Ledger
     from midstream.overlay.model import OverlayEdit
+    from midstream.source import Source
     from midstream.ubi.subject import Subject
     from midstream.upstream.origin import Earlier
 
@@ -93,13 +94,12 @@ def with_what_became(
 
 
 def identity_question(
-    before: Past | None, subject: Subject, blob: str, known: Decisions | None
+    earlier: Earlier | None, source: Source, blob: str, known: Decisions | None
 ) -> list[Question]:
     """The question that is open where upstream gave the path to another file."""
-    if before is None or known is None:
+    if earlier is None or known is None:
         return []
-    source = subject.dockerfile.source
-    other = other_predecessor(source, before.earlier.dockerfile, before.earlier.others)
+    other = other_predecessor(source, earlier.dockerfile, earlier.others)
     mark = fingerprint.of_text(blob)
     if other is None or known.review.get(IDENTITY) == mark:
         return []
@@ -112,6 +112,6 @@ def identity_question(
         help=f"follow the file in upstream/*.yaml, or write an overlay for the new one, and run: "
         f"midstream decide --target {known.target} {IDENTITY} --accept --why …",
         context=f"at {known.label}",
-        also=Place(before.earlier.others[other], Span(0, 0), "the file it resembles, then"),
+        also=Place(earlier.others[other], Span(0, 0), "the file it resembles, then"),
     )
     return [Question(IDENTITY, finding, mark, (Kind.ACCEPT,))]

@@ -20,7 +20,7 @@ from midstream.errors import Exit, MidstreamError, UsageError
 from midstream.history import blame, decisions, watching
 from midstream.history import past as history
 from midstream.ledger import Claim, Fate, write_ledger
-from midstream.overlay.facts import read_facts
+from midstream.overlay.facts import FactMissing, read_facts
 from midstream.overlay.load import load_overlay, places
 from midstream.overlay.model import Effect
 from midstream.overlay.select import no_stage, ship_stage
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
     from midstream.edit import Edit
     from midstream.history.decisions import Decisions, Question, Watched
     from midstream.history.movement import Change
-    from midstream.history.past import Past
     from midstream.ledger import Ledger
     from midstream.overlay.fragments import Folder
     from midstream.overlay.model import Overlay
@@ -198,15 +197,21 @@ class _Rebase:
         overlay = load_overlay(self.shared.folder, self.target, origin.release)
         dockerfile = _readable(origin)
         self.readings = Readings(origin, dockerfile)
-        names = self._names(overlay, origin, dockerfile)
+        known = self.shared.known_decisions(overlay, origin.release)
+        earlier = self._earlier(known, origin)
+        identity = history.identity_question(earlier, origin.dockerfile, origin.blob, known)
+        try:
+            names = self._names(overlay, origin, dockerfile)
+        except FactMissing as error:  # where upstream swapped the file, that is the reason
+            error.diagnostics += tuple(question.finding for question in identity)
+            raise
         self.files = {
             path: text_of(file, names, origin.find(path)) for path, file in overlay.files.items()
         }
         shipped = self._ship(overlay, origin, dockerfile, names)
         subject, stage = self._subject(overlay, origin, dockerfile, shipped)
         self.readings.graph = subject.graph
-        known = self.shared.known_decisions(overlay, origin.release)
-        before = self._before(known, origin, subject, stage)
+        before = history.past(earlier, subject, stage) if earlier else None
         wanted = self._overlay_edits(overlay, origin, subject, stage, names)
         self._same_again(overlay, origin, subject, stage, names, wanted)
         review, edited = self._watched(overlay, origin, subject, stage, known, wanted)
@@ -255,7 +260,7 @@ class _Rebase:
             ledger.as_bytes(),
         )  # fmt: skip
         lock, questions = self._decided(origin, known, edited, review, assembled)
-        questions += history.identity_question(before, subject, origin.blob, known)
+        questions += identity
         if known is not None:
             versions = partial(self.shared.revisions, known, origin)
             found, questions = blame.with_commits(
@@ -329,14 +334,11 @@ class _Rebase:
             *templating.torn(self.readings, overlay, proofs.graph.dockerfile),
         ]
 
-    def _before(
-        self, known: Decisions | None, origin: Origin, subject: Subject, stage: Stage
-    ) -> Past | None:
+    def _earlier(self, known: Decisions | None, origin: Origin) -> Earlier | None:
         """Upstream as the target's lock knows it, where that is another text than now."""
         if known is None or known.upstream.get("blob") == origin.blob:
             return None
-        earlier = self.shared.earlier(known)
-        return history.past(earlier, subject, stage) if earlier else None
+        return self.shared.earlier(known)
 
     # --- ship ---
 
@@ -360,8 +362,9 @@ class _Rebase:
         rebased = self.shared.rebase(target)
         taken = self.shared.locks is not None  # a replay counts questions, and goes on
         if not (rebased.is_proved or (taken and not rebased.has_errors)):
+            what = "has errors" if rebased.has_errors else "has open questions"
             raise CannotRebase(
-                f"`{self.target}` is built on `{target}`, which has errors",
+                f"`{self.target}` is built on `{target}`, which {what}",
                 help=f"see them all: midstream rebase --target {target}",
                 diagnostics=[found for found in rebased.findings if found.is_error],
             )
