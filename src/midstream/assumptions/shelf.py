@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from midstream.assumptions import (
     compiler_name,
+    debian_account,
     debian_file,
     distro_name,
     duplicate_user,
+    foreign_files,
     glibc_tag,
     install_libdir,
     linker_folder,
@@ -35,7 +37,8 @@ CONVERTING = (python_layout, system_flag, system_python, shell_dialect, debian_f
 CHECKING = (
     glibc_tag, python_layout, system_flag, system_python, linux_gnu, distro_name, manylinux_python,
     missing_tool, duplicate_user, script_with_apt, install_libdir, tool_path,
-    linker_folder, preloaded_library, debian_file, compiler_name,
+    linker_folder, preloaded_library, debian_file, compiler_name, debian_account,
+    foreign_files,
 )  # fmt: skip
 
 
