@@ -15,6 +15,11 @@ from midstream.assumptions.compiler_name import check
         ("RUN export CC=gcc-12 && make", "gcc-12"),
         ("RUN CXX=/usr/bin/g++-12 make", "/usr/bin/g++-12"),
         ("RUN gcc-12 --version", "gcc-12"),
+        ("ENV CC=clang-18", "clang-18"),
+        ("RUN llvm-config-18 --libs", "llvm-config-18"),
+        ("RUN CXX=clang++-18 make", "clang++-18"),
+        ("ENV PATH=/usr/lib/llvm-18/bin:$PATH", "/usr/lib/llvm-18"),
+        ("RUN /usr/lib/llvm-18/bin/clang --version", "/usr/lib/llvm-18"),
     ],
 )
 def test_a_compiler_with_a_number_is_found(line: str, name: str) -> None:
@@ -28,6 +33,8 @@ def test_a_compiler_with_a_number_is_found(line: str, name: str) -> None:
         "ENV CC=/opt/rh/gcc-toolset-12/root/usr/bin/gcc",
         "RUN dnf install -y gcc-toolset-12-gcc",
         "RUN echo gcc-12",
+        "RUN clang --version && llvm-config --libs",
+        "RUN ls /usr/lib64/llvm18/lib",
         "ENV NOTE=my-gcc-12",
     ],
 )

@@ -18,6 +18,7 @@ from midstream.assumptions.linux_gnu import check
         ("RUN find / -path '*x86_64-linux-gnu*' -delete", "x86_64-linux-gnu"),
         ("RUN ls /usr/lib/$(gcc -print-multiarch)", "-print-multiarch"),
         ("COPY --from=final /lib/s390x-linux-gnu /l", "s390x-linux-gnu"),
+        ("RUN cp /usr/lib/*/libcudnn.so* /opt/", "*"),
     ],
 )
 def test_a_multiarch_folder_is_found(line: str, folder: str) -> None:
@@ -33,6 +34,7 @@ def test_a_multiarch_folder_is_found(line: str, folder: str) -> None:
         "RUN curl -LO https://a/tool-x86_64-linux-gnu.tar.gz",
         "ENV CC=x86_64-linux-gnu-gcc",
         "RUN ls /usr/lib64",
+        "RUN cp /opt/a/lib/*/x.py /usr/lib/*/y /",
     ],
 )
 def test_a_compilers_triple_or_a_file_name_is_no_folder(line: str) -> None:

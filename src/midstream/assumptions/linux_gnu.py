@@ -20,7 +20,8 @@ MULTIARCH = Rule(
     "MS304",
     NAME,
     """\
-**What it says.** A path names one of Debian's multiarch folders, such as `lib/x86_64-linux-gnu`.
+**What it says.** A path names one of Debian's multiarch folders, such as `lib/x86_64-linux-gnu`, or
+stands for whichever there is: `/usr/lib/*/libcudnn.so`.
 
 **Why it matters.** EL has libraries in `lib64`. A library path that isn't there is no error: the
 program starts without the library, or with another one.
@@ -33,7 +34,7 @@ RULES = (MULTIARCH,)
 # A path's last part, or a pattern's; a compiler's triple such as x86_64-unknown-linux-gnu is none.
 # EL's gcc has no such folders, and `-print-multiarch` prints nothing there.
 _FOLDER = re.compile(
-    r"-print-multiarch\b|"
+    r"-print-multiarch\b|(?<=/lib/)\*(?=/[^\s/*]*\.so\b)|"
     r"(?<=[/*])(?:x86_64|aarch64|arm64|powerpc64le|s390x|\*|\$\([^()\n]*\)|\$\{?\w+\}?)-linux-gnu\b"
 )
 
