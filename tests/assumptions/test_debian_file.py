@@ -17,6 +17,11 @@ BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
          "COPY ours.crt /etc/pki/ca-trust/source/anchors/\nRUN update-ca-trust"),
         ("RUN bash -c 'a && update-ca-certificates'", "RUN bash -c 'a && update-ca-trust'"),
         ("RUN echo 'ulimit -c 0' >> /etc/bash.bashrc", "RUN echo 'ulimit -c 0' >> /etc/bashrc"),
+        ("ENV PATH=/usr/lib/ccache:$PATH", "ENV PATH=/usr/lib64/ccache:$PATH"),
+        ("ENV JAVA_HOME=/usr/lib/jvm/java-17-openjdk-amd64",
+         "ENV JAVA_HOME=/usr/lib/jvm/java-17-openjdk"),
+        ("ENV JAVA_HOME=/usr/lib/jvm/default-java", "ENV JAVA_HOME=/usr/lib/jvm/java"),
+        ("RUN . /etc/default/locale", "RUN . /etc/locale.conf"),
         (f"ONBUILD RUN cat {BUNDLE}", "ONBUILD RUN cat /etc/pki/tls/certs/ca-bundle.crt"),
     ],
 )  # fmt: skip

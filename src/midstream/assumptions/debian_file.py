@@ -1,4 +1,4 @@
-"""Files that EL has under another name: certificates, and what bash reads when it starts."""
+"""Files that EL has under another name: certificates, homes of Java, what bash starts with."""
 
 from __future__ import annotations
 
@@ -28,16 +28,18 @@ OTHER_NAME = Rule(
     NAME,
     """\
 **What it says.** A file or command has another name on EL: the bundle of certificates, the folder
-for one's own, `update-ca-certificates`, `/etc/bash.bashrc`.
+for one's own, `update-ca-certificates`, `/etc/bash.bashrc`, the homes of Java, ccache's folder of
+compilers.
 
 **Why it matters.** `SSL_CERT_FILE` that names no file makes every connection fail when the image
-runs, and the build is green; a certificate in a folder that nobody reads is not trusted; and a
-start file that bash doesn't read sets nothing.
+runs, and the build is green; a certificate in a folder that nobody reads is not trusted; a start
+file that bash doesn't read sets nothing; and a folder on PATH that isn't there is passed over.
 
 **The way out.** midstream writes EL's name for it. Where the file is taken from another stage or
 image, name it with an edit.
 
-**Source.** update-ca-trust(8), and the `ca-certificates` and `setup` packages of EL.
+**Source.** update-ca-trust(8), and the `ca-certificates`, `setup`, `ccache` and `java-*-openjdk`
+packages of EL.
 """,
 )
 RULES = (OTHER_NAME,)
@@ -46,21 +48,32 @@ _FILES = {
     "/etc/ssl/certs/ca-certificates.crt": "/etc/pki/tls/certs/ca-bundle.crt",
     "/usr/local/share/ca-certificates": "/etc/pki/ca-trust/source/anchors",
     "/etc/bash.bashrc": "/etc/bashrc",
+    "/etc/default/locale": "/etc/locale.conf",
+    "/usr/lib/ccache": "/usr/lib64/ccache",
+    "/usr/lib/jvm/default-java": "/usr/lib/jvm/java",
 }
-_FILE = re.compile(rf"(?<![\w.}}-])(?:{'|'.join(map(re.escape, _FILES))})(?![\w.-])")
+_JAVA = r"/usr/lib/jvm/java-\d+-openjdk"
+_MACHINE = r"-(?:amd64|arm64|ppc64el|s390x)"
+_FILE = re.compile(
+    rf"(?<![\w.}}-])(?:{'|'.join(map(re.escape, _FILES))}|{_JAVA}{_MACHINE})(?![\w.-])"
+)
 _PROGRAM, _OURS = "update-ca-certificates", "update-ca-trust"
 _WHY = "EL's name for it"
 
 
 def convert(subject: Subject) -> Outcome:
     """EL's names, in every live stage that stands on UBI."""
-    edits = [Edit(span, _FILES[subject.dockerfile.text(span)], NAME, _WHY)
+    edits = [Edit(span, _name_on_el(subject.dockerfile.text(span)), NAME, _WHY)
              for _, instruction, span in _files(subject)
              if instruction.flag("from") is None and not subject.is_claimed(span)]  # fmt: skip
     for _, command in _programs(subject):
         if not command.arguments and not subject.is_claimed(command.span):
             edits.append(Edit(command.core, quote(_OURS, command.quoting), NAME, _WHY))
     return Outcome(tuple(edits))
+
+
+def _name_on_el(name: str) -> str:
+    return _FILES.get(name) or re.sub(rf"{_MACHINE}$", "", name)
 
 
 def _files(subject: Subject) -> Iterator[tuple[Stage, Instruction, Span]]:
@@ -88,7 +101,7 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
     for stage, _, span in _files(subject):
         name = subject.dockerfile.text(span)
         yield finding(
-            subject, stage, OTHER_NAME, span, f"`{name}` is Debian's; EL has `{_FILES[name]}`",
+            subject, stage, OTHER_NAME, span, f"`{name}` is Debian's; EL has `{_name_on_el(name)}`",
             "name it with an edit of the overlay",
         )  # fmt: skip
     for stage, command in _programs(subject):
