@@ -99,3 +99,15 @@ def test_the_programs_at_the_end_are_the_bases_and_the_installed_ones() -> None:
     assert {"tar", "bash"} <= tools_at_end(subject, 2)
     assert "find" not in tools_at_end(subject, 2)
     assert "find" in tools_at_end(subject, 1)
+
+
+def test_the_shell_that_reads_every_run_has_to_be_there() -> None:
+    text = on_ubi('SHELL ["/bin/dash", "-c"]', "RUN a")
+    assert told(check(look(text))) == [("MS307", 2, '["/bin/dash", "-c"]')]
+    assert told(check(look(on_ubi('SHELL ["/bin/bash", "-c"]')))) == []
+
+
+@pytest.mark.parametrize("package", ["perl", "git", "autoconf"])
+def test_perl_is_essential_on_debian_alone(package: str) -> None:
+    assert told(check(look(on_ubi("RUN perl -e 1")))) == [("MS307", 2, "perl")]
+    assert told(check(look(on_ubi(f"RUN dnf install -y {package} && perl -e 1")))) == []

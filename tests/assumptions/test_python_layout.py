@@ -51,3 +51,21 @@ def test_what_an_edit_owns_is_left_alone() -> None:
 def test_els_own_folders_are_fine() -> None:
     text = f"FROM {UBI}\nRUN ls /opt/app/lib64/python3.12/site-packages # dist-packages\n"
     assert told(check(look(text.replace(" # dist-packages", "")))) == []
+
+
+BUILDER = "registry.access.redhat.com/ubi9/python-312:9.8"
+
+
+def test_a_builder_has_its_packages_in_an_environment_of_its_own() -> None:
+    folder = "/usr/local/lib/python3.12/site-packages"
+    text = on_ubi(f"COPY --from=b {folder} {folder}", base=BUILDER)
+    ours = "/opt/app-root/lib/python3.12/site-packages"
+    assert converted(convert, text) == on_ubi(f"COPY --from=b {ours} {ours}", base=BUILDER)
+
+
+@pytest.mark.parametrize("taken", ["/usr/local", "/usr/local/bin", "/usr/local/bin/pip3"])
+def test_programs_taken_from_where_a_builder_has_none_are_found(taken: str) -> None:
+    text = f"FROM {BUILDER} AS b\n" + on_ubi(f"COPY --from=b {taken} /x")
+    assert told(check(look(text))) == [("MS301", 3, taken)]
+    assert told(check(look(text.replace(BUILDER, UBI)))) == []
+    assert told(check(look(text.replace(taken, "/usr/local/bin/tool")))) == []

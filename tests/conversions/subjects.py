@@ -107,10 +107,12 @@ def convert(before: Subject) -> Converted:
 
 
 def shapes(after: Subject, at_most: int) -> bool:
-    """No instruction appears from nowhere, but for the ENV that enables a toolset."""
+    """No instruction appears from nowhere, but for the ENV that enables a toolset, and what puts
+    an image with a user and folder of its own where upstream's base starts."""
     new = [
         i for i in after.dockerfile.instructions
-        if i.keyword == "ENV" and "gcc-toolset" in i.value
+        if (i.keyword == "ENV" and "gcc-toolset" in i.value)
+        or (i.keyword, i.value) in (("USER", "0"), ("WORKDIR", "/"))
     ]  # fmt: skip
     return len(after.dockerfile.instructions) <= at_most + len(new)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from conversions.subjects import EVERY_REPOSITORY, convert, subject
 from midstream.conversions.shelf import CONVERSIONS, RULES, convert_all
@@ -158,3 +159,14 @@ def test_the_laws_hold_for_any_chain(commands: list[str], joints: list[str], oth
     assert result.text.count("# why") == text.count("# why")
     if not result.found:
         assert "apt" not in result.text
+
+
+def test_a_base_that_becomes_an_image_nobody_describes_is_a_finding() -> None:
+    known = subject("FROM our/base:1\nRUN apt-get update\n")
+    rule = replace(known.images.rules[0], match="our/base:*", to="quay.io/us/ours:1")
+    outcome = convert_all(replace(known, images=replace(known.images, rules=(rule,))))
+    assert outcome.edits == ()
+    (found,) = outcome.diagnostics
+    assert found.rule.code == "MS232"
+    assert found.message == "`our/base:1` becomes `quay.io/us/ours:1`, which ubi9 doesn't describe"
+    assert "platforms/ubi9.yaml" in (found.help or "")

@@ -149,3 +149,14 @@ def test_an_image_with_two_rows_is_refused() -> None:
 )
 def test_tag_and_digest_come_off_and_a_port_stays(image: str, bare: str) -> None:
     assert without_tag(image) == bare
+
+
+@pytest.mark.parametrize("platform", ["ubi9", "ubi10"])
+def test_every_image_that_a_base_becomes_is_described(platform: str) -> None:
+    known = read_platform(
+        shared(f"platforms/{platform}.yaml"), read_repositories(shared("repositories.yaml"))
+    )
+    rules = read_images(shared("images.yaml"), platform).rules
+    becomes = [rule.to.replace("{1}", "13.0") for rule in rules if rule.to]
+    assert becomes
+    assert [image for image in becomes if known.base_for(image) is None] == []

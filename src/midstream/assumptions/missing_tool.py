@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from midstream.diagnostic import Diagnostic
     from midstream.dockerfile.commands import Command, Word
     from midstream.dockerfile.model import Instruction, Stage
+    from midstream.source import Span
     from midstream.ubi.subject import Subject
 
 NAME = "missing-tool"
@@ -50,16 +51,18 @@ _TOOLSET = ("make", "diff", *_ACCOUNTS)
 # upstream's own UBI images (ppc64le, s390x) show by what they call and never install.
 _BRINGS = {
     "autoconf": ("perl",),
+    "automake": ("perl",),
     "g++": ("g++", *_COMPILER),
     "gcc": _COMPILER,
     "gcc-c++": ("g++", *_COMPILER),
     "gcc-fortran": _COMPILER,
     "gcc-gfortran": _COMPILER,
-    "git": ("less", *_ACCOUNTS),
+    "git": ("less", "perl", *_ACCOUNTS),
     "git-core": ("git", "less"),
     "libtool": ("tar", "find", "xargs", *_COMPILER),
-    "procps": ("ps", "top", "free"),
-    "procps-ng": ("ps", "top", "free"),
+    "perl": ("perl",),
+    "perl-core": ("perl",),
+    "procps": ("ps", "top", "free", "pgrep", "pkill"),
     "rpm-build": ("gcc", "make", "patch", "tar", "xz", "unzip", "file", "diff", "find", "xargs"),
     "vim": ("vim", "xxd", "which"),
     "vim-enhanced": ("vim", "xxd", "which"),
@@ -118,16 +121,26 @@ def _instruction(
             known.update(word.value for word in command.arguments)  # it reckons with its absence
         for word in _programs(command):
             name = posixpath.basename(word.value)
-            package = subject.platform.tool_packages.get(name)
-            if package is None or name in known | shelf.tools | shelf.asked:
-                continue
-            shelf.asked.add(name)
-            yield finding(
-                subject, stage, NOT_THERE, word.span,
-                f"`{name}` isn't in the base image, and nothing installs it before",
-                f"install `{package}` before, or waive MS307 with the package that brings it along",
-                Severity.WARNING,
-            )  # fmt: skip
+            if name not in known:
+                yield from _use(subject, stage, name, word.span, shelf)
+    if instruction.keyword == "SHELL" and instruction.json:
+        name = posixpath.basename(instruction.json[0])
+        yield from _use(subject, stage, name, instruction.arguments, shelf)
+
+
+def _use(
+    subject: Subject, stage: Stage, name: str, span: Span, shelf: _Shelf
+) -> Iterator[Diagnostic]:
+    package = subject.platform.tool_packages.get(name)
+    if package is None or name in shelf.tools | shelf.asked:
+        return
+    shelf.asked.add(name)
+    yield finding(
+        subject, stage, NOT_THERE, span,
+        f"`{name}` isn't in the base image, and nothing installs it before",
+        f"install `{package}` before, or waive MS307 with the package that brings it along",
+        Severity.WARNING,
+    )  # fmt: skip
 
 
 _LOOKING = frozenset(("command", "hash", "type", "which"))

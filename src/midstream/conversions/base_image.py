@@ -2,7 +2,8 @@
 
 Where the base comes from an ARG, the ARG's default is rewritten, so that `--build-arg` goes on
 working; elsewhere the FROM is. A base that the table doesn't know is an error: midstream invents
-none. Where `midstream pin` knows the digest of an image, it is named with it.
+none. An image with a user and folder of its own is given upstream's, root and `/`. Where `midstream
+pin` knows the digest of an image, it is named with it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from midstream.diagnostic import Diagnostic, Rule, Severity
 from midstream.dockerfile.arguments import pairs
 from midstream.edit import Edit
+from midstream.source import Span
 from midstream.ubi.outcome import Outcome
 from midstream.ubi.survey import mapped
 
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
     from midstream.dockerfile.arguments import Pair
     from midstream.dockerfile.graph import Arrow
     from midstream.dockerfile.model import Stage
-    from midstream.source import Span
     from midstream.ubi.subject import Subject
+    from midstream.ubi.tables import Base
 
 NAME = "base-image"
 
@@ -53,7 +55,21 @@ tell what the stage stands on.
 **The way out.** Give the argument a value under `ship: args:` of the overlay.
 """,
 )
-RULES = (UNKNOWN_BASE, UNRESOLVED_BASE)
+UNDESCRIBED_BASE = Rule(
+    "MS232",
+    "undescribed-base",
+    """\
+**What it says.** `overlays/_shared/images.yaml` maps a base to an image that the platform's table
+doesn't describe.
+
+**Why it matters.** Which package manager, programs and Python are there can't be told, so nothing
+of the stage would be converted.
+
+**The way out.** Add the image to a family under `bases:` of overlays/_shared/platforms/*.yaml, or
+describe a new one there.
+""",
+)
+RULES = (UNKNOWN_BASE, UNRESOLVED_BASE, UNDESCRIBED_BASE)
 
 
 def convert(subject: Subject) -> Outcome:
@@ -108,7 +124,36 @@ def _rewrite(subject: Subject, stage: Stage, arrow: Arrow) -> Outcome:
             f"this stage stands on `{image}`, which is given from outside or put together",
             f"give the build argument `{becomes or rule.to}` under `ship: args:` of the overlay",
         )  # fmt: skip
-    return Outcome(edits=(Edit(span, subject.images.pinned(text), NAME, rule.why),))
+    base = subject.platform.base_for(mapped(rule, image) or "")
+    if base is None:
+        return _finding(
+            subject, stage, arrow.span, UNDESCRIBED_BASE,
+            f"`{image}` becomes `{mapped(rule, image)}`, which {subject.platform.name} doesn't "
+            "describe",
+            f"add it under `bases:` of overlays/_shared/platforms/{subject.platform.name}.yaml",
+        )  # fmt: skip
+    renamed = Edit(span, subject.images.pinned(text), NAME, rule.why)
+    return Outcome(edits=(renamed, *_as_debian_starts(subject, stage, base)))
+
+
+_WORK = frozenset(("ADD", "CMD", "COPY", "ENTRYPOINT", "HEALTHCHECK", "RUN"))
+
+
+def _as_debian_starts(subject: Subject, stage: Stage, base: Base) -> Iterator[Edit]:
+    """USER and WORKDIR behind the FROM, where the image has others than upstream's base."""
+    first = next((n for n, each in enumerate(stage.instructions) if each.keyword in _WORK), None)
+    said = {each.keyword for each in stage.instructions[:first]}
+    lines = []
+    if base.user and "USER" not in said:
+        lines.append("USER 0")
+    if base.folder and "WORKDIR" not in said:
+        lines.append("WORKDIR /")
+    if lines:
+        whole = subject.dockerfile.text(stage.origin.span)
+        end = stage.origin.span.start + len(whole.rstrip("\r\n"))
+        newline = "\r\n" if "\r\n" in subject.dockerfile.source.text[:500] else "\n"
+        text = "".join(f"{newline}{line}" for line in lines)
+        yield Edit(Span(end, end), text, NAME, f"the image starts as {base.user} in {base.folder}")
 
 
 def _pinned(subject: Subject, arrow: Arrow) -> Outcome:

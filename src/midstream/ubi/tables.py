@@ -45,7 +45,8 @@ class Base(Struct, frozen=True):
     """A family of base images: `images` are globs on the reference without tag and digest.
 
     `manager` is dnf or microdnf; `tools` the programs that are there from the start; `python` the
-    version of `python3`, or None.
+    version of `python3`, or None; `venv` the virtual environment that it belongs to, if it does.
+    `user` and `folder` are the image's own USER and WORKDIR where they aren't root and `/`.
     """
 
     name: str
@@ -53,6 +54,9 @@ class Base(Struct, frozen=True):
     manager: str
     tools: frozenset[str]
     python: str | None
+    venv: str = ""
+    user: str = ""
+    folder: str = ""
 
     def is_for(self, image: str, bare: str) -> bool:
         """Whether a reference, or what it is without tag and digest, is one of the family."""
@@ -279,7 +283,8 @@ def read_platform(source: Source, repositories: Mapping[str, Repository]) -> Pla
 
 
 def _base(key: Node, node: Node) -> Base:
-    record = node.record(required=("images", "manager", "tools"), optional=("python", "source"))
+    optional = ("python", "source", "venv", "user", "folder")
+    record = node.record(required=("images", "manager", "tools"), optional=optional)
     manager = record.text("manager")
     if manager not in ("dnf", "microdnf"):
         node.wrong("`manager` is dnf or microdnf")
@@ -290,6 +295,9 @@ def _base(key: Node, node: Node) -> Base:
         manager=manager,
         tools=frozenset(tools.text().split()) if tools is not None else frozenset(),
         python=record.text("python") or None,
+        venv=record.text("venv"),
+        user=record.text("user"),
+        folder=record.text("folder"),
     )
 
 
