@@ -14,7 +14,7 @@ from midstream.ubi.survey import survey
 
 if TYPE_CHECKING:
     from midstream.conversions.work import Work
-    from midstream.dockerfile.commands import Command
+    from midstream.dockerfile.commands import Command, Script
     from midstream.dockerfile.model import Instruction
     from midstream.ubi.subject import Subject
 
@@ -112,6 +112,19 @@ def _reconfigure(work: Work, command: Command) -> None:
     packages = [w.value for w in command.arguments if not w.value.startswith("-")]
     packages = [name for name in packages if name not in ("noninteractive", "critical")]
     if packages == ["tzdata"]:
+        if _names_zone_by_file(work.script):
+            link = "ln -sf /usr/share/zoneinfo/ZONE /etc/localtime"
+            work.refuse(command.core, "only Debian reads /etc/timezone", f"{EDIT_IT}: {link}")
+            return
         work.doom(command, NAME, "the time zone is /etc/localtime, and nothing else")
         return
     work.refuse(command.core, "`dpkg-reconfigure` has no counterpart: RPMs ask no questions")
+
+
+def _names_zone_by_file(script: Script) -> bool:
+    """Whether a zone is written to /etc/timezone, and /etc/localtime isn't made beside it."""
+    written_to = {r.target.value for c in script.commands for r in c.redirections if r.target}
+    given = {c.name: {w.value for w in c.arguments} for c in script.commands}
+    told = "/etc/timezone" in written_to | given.get("tee", set())
+    linked = any("/etc/localtime" in given.get(name, ()) for name in ("ln", "cp"))
+    return told and not linked
