@@ -64,6 +64,7 @@ _WORDS: Mapping[str, re.Pattern[str]] = {
         r"/var/(?:lib|cache|log)/(?:apt|debconf)(?:/.*)?|/var/log/(?:dpkg|alternatives)\.log"
         r"|/etc/apt/apt\.conf\.d/docker-clean"
     ),
+    "debian-paths": re.compile(r"/usr/lib64"),
     "system-flag": re.compile(r"--system"),
     "system-python": re.compile(r"/usr/(?:local/)?bin/(?:python|pip)\S*"),
 }

@@ -1,4 +1,5 @@
-"""`/usr/lib/x86_64-linux-gnu` and its like become `/usr/lib64`; `CC=/usr/bin/gcc-13` a toolset's.
+"""`/usr/lib/x86_64-linux-gnu` and its like become `/usr/lib64`; `CC=/usr/bin/gcc-13` a toolset's;
+a `find` for libraries in `/usr/lib` looks in `/usr/lib64` too.
 
 Only the system's own folders: where a build puts its libraries under another prefix is the build's
 business, and an assumption that is looked at elsewhere.
@@ -7,9 +8,10 @@ business, and an assumption that is looked at elsewhere.
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from midstream.conversions.work import NO_TRANSLATION
+from midstream.conversions.work import NO_TRANSLATION, is_exec, written
 from midstream.diagnostic import Diagnostic, Severity
 from midstream.dockerfile.arguments import transfer
 from midstream.dockerfile.joined import join
@@ -21,6 +23,7 @@ from midstream.ubi.survey import survey
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from midstream.dockerfile.commands import Command
     from midstream.dockerfile.model import Instruction, Stage
     from midstream.ubi.subject import Subject
 
@@ -43,7 +46,7 @@ def convert(subject: Subject) -> Outcome:
             inner = outer.trigger or outer
             if inner.keyword in _KINDS:
                 parts = _parts(subject, stage, outer, inner, on_ubi)
-                edits = tuple(_folders(subject, inner.keyword, parts))
+                edits = (*_folders(subject, inner.keyword, parts), *_searches(subject, outer))
                 outcomes.append(_checked(subject, outer, edits))
     return Outcome.merged(outcomes)
 
@@ -72,6 +75,31 @@ def _folders(subject: Subject, keyword: str, parts: list[Span]) -> Iterator[Edit
             span = Span(*found.span())
             if not subject.is_claimed(span):
                 yield Edit(span, new, NAME, "EL keeps a machine's libraries in lib64")
+
+
+_STARTS = frozenset(("/lib", "/lib/", "/usr/lib", "/usr/lib/"))
+_LIBRARY = re.compile(r"\.so\b|(?:^|/|\*)lib[\w+-]*[*.]")
+
+
+def _searches(subject: Subject, instruction: Instruction) -> Iterator[Edit]:
+    """`find /usr/lib -name libnccl.so.2` finds nothing on EL: the machine's are in lib64."""
+    for command in subject.script(instruction).commands:
+        if command.name != "find" or subject.is_claimed(command.span):
+            continue
+        starts = list(takewhile(lambda w: not w.text.startswith(("-", "(", "\\", "!")),
+                                command.arguments))  # fmt: skip
+        sought = [word.value for word in command.arguments[len(starts) :]]
+        ours = [word for word in starts if word.value in _STARTS]
+        knows = any("lib64" in word.value for word in starts)
+        if ours and not knows and any(_LIBRARY.search(each) for each in sought):
+            place = Span(ours[-1].span.end, ours[-1].span.end)
+            new = f"{_gap(command)}{written(command, '/usr/lib64')}"
+            yield Edit(place, new, NAME, "EL keeps a machine's libraries in lib64")
+
+
+def _gap(command: Command) -> str:
+    """What stands between two words of a command."""
+    return '", "' if is_exec(command) else " "
 
 
 def _compilers(subject: Subject, part: Span) -> Iterator[Edit]:
