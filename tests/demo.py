@@ -135,6 +135,7 @@ class Demo:
         lock = Lock("demo", release, "c0ffee", self.date, None, names)
         self.write("upstream/demo.lock.json", lock.as_bytes())
         self.snapshot = Snapshot(lock, blobs)
+        self.remember()
 
     # --- in this process, as values ---
 

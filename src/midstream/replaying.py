@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from midstream.errors import MidstreamError
-from midstream.history.movement import Answer
+from midstream.history.facts import counts
 from midstream.overlay.load import NoOverlay
 from midstream.upstream.origin import Earlier, dockerfiles_beside
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from midstream.diagnostic import UpstreamCommit
     from midstream.history.decisions import Decisions
+    from midstream.history.facts import Moved
+    from midstream.history.movement import Answer
     from midstream.rebasing.flow import Rebased, Rebaser
     from midstream.upstream.origin import Origin
 
@@ -32,6 +34,7 @@ class Step(Struct, frozen=True):
     errors: int = 0
     problem: str = ""
     commits: Mapping[str, tuple[UpstreamCommit, ...]] = {}
+    facts: tuple[Moved, ...] = ()
 
 
 class Walk:
@@ -45,12 +48,12 @@ class Walk:
         self.rebaser = rebaser
         self.origin_of = origin_of
         self._locks: dict[str, Decisions] = {}
-        self._earlier: dict[tuple[str, str | None], Earlier] = {}
+        self._earlier: dict[tuple[str | None, ...], Earlier] = {}
         rebaser.locks = self._locks
         rebaser.earlier = self._then
 
     def _then(self, lock: Decisions) -> Earlier | None:
-        return self._earlier.get((lock.target, lock.upstream.get("blob")))
+        return self._earlier.get(_of(lock))
 
     def steps(self, revision: str, targets: Iterable[str]) -> Iterator[Step]:
         """What the rebase of each target gives at one revision."""
@@ -67,27 +70,30 @@ class Walk:
                 yield Step(revision, target, {}, errors=1, problem=error.message)
                 continue
             yield _step(revision, rebased)
-            self._keep(target, rebased)
+            self._keep(rebased)
 
-    def _keep(self, target: str, rebased: Rebased) -> None:
+    def _keep(self, rebased: Rebased) -> None:
         origin = rebased.origin
         # As in a tree, each range's overlay has a lock of its own.
         self._locks[rebased.overlay.folder] = rebased.decisions
-        text = Earlier(origin.dockerfile, dockerfiles_beside(origin))
-        self._earlier[target, origin.blob] = text
+        text = Earlier(origin.dockerfile, dockerfiles_beside(origin), origin.snapshot)
+        self._earlier[_of(rebased.decisions)] = text
+
+
+def _of(lock: Decisions) -> tuple[str | None, ...]:
+    """Which text of which upstream a lock was made from."""
+    return (lock.target, *(lock.upstream.get(key) for key in ("release", "commit", "blob")))
 
 
 def _step(revision: str, rebased: Rebased) -> Step:
-    counts = dict.fromkeys(Answer, 0)
-    for change in rebased.changes:
-        counts[change.answer] += 1
     return Step(
         revision,
         rebased.overlay.target,
-        counts,
+        counts(rebased.changes, rebased.facts),
         tuple(question.id for question in rebased.questions),
         sum(found.is_error for found in rebased.findings),
         commits=_commits(rebased),
+        facts=rebased.facts,
     )
 
 

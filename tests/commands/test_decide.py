@@ -50,7 +50,7 @@ def test_what_is_carried_moves_on_without_a_question(tmp_path: Path) -> None:
     ran = demo.run("rebase", "--target", "app")
     assert ran.exit_code == 0
     assert "2 upstream changes: 1 taken, 1 fact moved, 0 set aside, 0 asked" in ran.stderr
-    assert "fact moved  final / ENV, line 14: MODE fast -> faster" in ran.stderr
+    assert "facts in docker/Dockerfile\n       14  MODE  fast -> faster" in ran.stderr
     assert "ENV MODE=faster" in demo.result()
 
 
@@ -330,7 +330,7 @@ def test_a_new_range_is_asked_about_what_upstream_changed_since_the_one_before(
     upstream(demo, ("MODE=fast", "MODE=fast\nENV EXTRA=1"), release="3.0")
     ran = demo.run("rebase", "--target", "app")
     assert (ran.exit_code, ran.codes) == (1, ["MS221"])
-    assert "1 upstream changes: 0 taken, 0 fact moved, 0 set aside, 1 asked" in ran.stderr
+    assert "1 upstream changes: 0 taken, 0 facts moved, 0 set aside, 1 asked" in ran.stderr
     words = ("--target", "app", "final / ENV EXTRA", "--drop", "--why", "not here")
     assert demo.run("decide", *words).exit_code == 0
     assert demo.run("rebase", "--target", "app").exit_code == 0

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from midstream.dockerfile.scan import parse
-from midstream.history.movement import Answer, answered, movements, summary
+from midstream.history.facts import Moved, summary
+from midstream.history.movement import Answer, answered, movements
 from midstream.ledger import Entry, Fate, Reason
 from midstream.source import Source
 
@@ -99,7 +100,10 @@ def test_each_change_has_one_answer() -> None:
 def test_the_summary_counts_every_answer() -> None:
     old, new = parse(Source("old", OLD)), parse(Source("new", OLD.replace("12.8", "13")))
     changes = answered(movements(old, new), {}, frozenset(), {})
-    assert summary(changes) == ("1 upstream changes: 0 taken, 1 fact moved, 0 set aside, 0 asked")
+    fact = Moved("CUDA", "12.8", "13", "new", 1)
+    said = "upstream changes: 0 taken, {} moved, 0 set aside, 0 asked"
+    assert summary(changes, [fact]) == f"1 {said.format('1 fact')}"
+    assert summary(changes, [fact, fact]) == f"2 {said.format('2 facts')}"
 
 
 @pytest.mark.parametrize(

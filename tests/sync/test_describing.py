@@ -39,7 +39,7 @@ def test_facts_and_commits_are_told_with_what_became_of_them(scene: Scene, tmp_p
     moved = scene.dockerfile("other", message="Switch the mode")
     aside = scene.upstream.commit({"tools/x.sh": "#!/bin/sh\n"}, "Add a tool")
     text = described(scene, tmp_path)
-    assert "| `final` | `MODE` | `fast` | `other` |" in text
+    assert "| `MODE` | `fast` | `other` | `docker/Dockerfile:14` |" in text
     assert f"| `{moved[:12]}` | 2026-05-28 | `Switch the mode` | 1 fact moved |" in text
     assert (
         f"| `{aside[:12]}` | 2026-05-28 | `Add a tool` | touches no text of this target |" in text

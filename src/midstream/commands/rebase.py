@@ -11,11 +11,10 @@ from msgspec import Struct
 
 from midstream import report
 from midstream.adapters import files
-from midstream.commands import upstreams
+from midstream.commands import moving, upstreams
 from midstream.commands import workspace as at
 from midstream.errors import Exit, MidstreamError, UsageError
 from midstream.history import decisions
-from midstream.history.movement import Answer, summary
 from midstream.overlay.load import targets as overlaid
 from midstream.rebasing.results import results
 from midstream.source import Source
@@ -203,29 +202,14 @@ def _show_difference(place: _Place, rebased: Rebased) -> None:
 def _show(rebased: Rebased) -> None:
     report.show_findings([*rebased.findings, *(each.finding for each in rebased.questions)])
     report.note(f"{rebased.overlay.target}: {rebased.ledger.summary()}")
-    if rebased.changes:
-        _show_changes(rebased)
+    for line in moving.lines(rebased):
+        report.note(line)
     if not rebased.is_proved:
         errors = sum(found.is_error for found in rebased.findings)
         asked = len(rebased.questions)
         report.note(
             f"{rebased.overlay.target}: nothing was written: {errors} errors, {asked} questions"
         )
-
-
-def _show_changes(rebased: Rebased) -> None:
-    """What upstream changed since the last rebase: facts and questions one by one, the rest
-    counted, or listed with `--verbose` of the whole program."""
-    report.note(f"{rebased.overlay.target}: {summary(rebased.changes)}")
-    for change in rebased.changes:
-        movement = change.movement
-        if change.answer in (Answer.FACT, Answer.ASKED):
-            place = movement.new or movement.old
-            line = place.first_line if place else 0
-            report.note(
-                f"  {change.answer:10}  {movement.stage} / {movement.keyword}, line {line}: "
-                f"{movement.what}"
-            )
 
 
 def _as_json(rebased: Rebased) -> dict[str, object]:
@@ -246,6 +230,7 @@ def _as_json(rebased: Rebased) -> dict[str, object]:
             }
             for each in rebased.changes
         ],
+        "facts": [moving.fact_as_json(each) for each in rebased.facts],
         "questions": [each.id for each in rebased.questions],
         "findings": [
             report.finding_as_json(each)

@@ -9,6 +9,7 @@ import click
 from midstream import report
 from midstream.commands import upstreams
 from midstream.commands import workspace as at
+from midstream.commands.moving import fact_as_json
 from midstream.errors import Exit, UsageError
 from midstream.history.movement import Answer
 from midstream.overlay.load import targets as overlaid
@@ -138,6 +139,7 @@ def _as_json(steps: list[Step]) -> dict[str, object]:
                 "revision": step.revision,
                 "target": step.target,
                 "counts": {str(answer): n for answer, n in step.counts.items()},
+                "facts": [fact_as_json(each) for each in step.facts],
                 "questions": list(step.questions),
                 "errors": step.errors,
                 "problem": step.problem,

@@ -160,18 +160,25 @@ def _earlier(sources: Sources, lock: Decisions) -> Earlier | None:
     release, commit = lock.upstream.get("release"), lock.upstream.get("commit")
     if not (blob and path and (release or commit)):
         return None
-    snapshot = sources.remembered(release) if release else None
-    if snapshot is None and not sources.blobs.missing([blob]):
-        return Earlier(Source.from_bytes(path, sources.blobs.get(blob)))
-    snapshot = snapshot or (sources.release(release) if release else sources.at(commit))
-    if snapshot.lock.files.get(path) != blob:
+    snapshot = _as_it_was(sources, release, commit)
+    if snapshot is None or snapshot.lock.files.get(path) != blob:
         return Earlier(Source.from_bytes(path, sources.blobs.get(blob)))
     others = {
         each: snapshot.source(each)
         for each in snapshot.lock.files
         if each != path and is_dockerfile(each)
     }
-    return Earlier(snapshot.source(path), others)
+    return Earlier(snapshot.source(path), others, snapshot)
+
+
+def _as_it_was(sources: Sources, release: str | None, commit: str | None) -> Snapshot | None:
+    """All watched files of a release or commit; None where no source has them now."""
+    try:
+        if release:
+            return sources.remembered(release) or sources.release(release)
+        return sources.at(commit)
+    except MidstreamError:
+        return None
 
 
 def _lock(workspace: Workspace, name: str) -> Lock:

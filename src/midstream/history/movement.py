@@ -242,11 +242,3 @@ def _answer(movement: Movement, entry: Entry | None, question: str | None) -> tu
     if fate in (Fate.DROPPED, Fate.REPLACED):
         return Answer.SET_ASIDE, by
     return (Answer.FACT if movement.values else Answer.TAKEN), str(fate)
-
-
-def summary(changes: Iterable[Change]) -> str:
-    """`41 upstream changes: 30 taken, 3 facts moved, 6 set aside, 2 asked`."""
-    every = list(changes)
-    counts = {answer: sum(each.answer is answer for each in every) for answer in Answer}
-    said = ", ".join(f"{n} {answer}" for answer, n in counts.items())
-    return f"{len(every)} upstream changes: {said}"

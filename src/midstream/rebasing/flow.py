@@ -17,7 +17,7 @@ from midstream.conversions import shelf as conversions
 from midstream.dockerfile.graph import build_graph
 from midstream.dockerfile.scan import parse
 from midstream.errors import Exit, MidstreamError, UsageError
-from midstream.history import blame, decisions, watching
+from midstream.history import blame, decisions, facts, watching
 from midstream.history import past as history
 from midstream.ledger import Claim, Fate, write_ledger
 from midstream.overlay.facts import FactMissing, read_facts
@@ -50,7 +50,9 @@ if TYPE_CHECKING:
     from midstream.dockerfile.model import Dockerfile, Stage
     from midstream.edit import Edit
     from midstream.history.decisions import Decisions, Question, Watched
+    from midstream.history.facts import Moved
     from midstream.history.movement import Change
+    from midstream.history.past import Past
     from midstream.ledger import Ledger
     from midstream.overlay.fragments import Folder
     from midstream.overlay.model import Overlay
@@ -75,7 +77,8 @@ class Rebased(Struct, frozen=True, dict=True):
     `findings` are everything that was found, errors too; `questions` what a person has to answer;
     `subject` is upstream's text as it was converted; `then` is the text that the last lock was made
     from; `files` are the texts of ours that stand in
-    the build context's place, by path.
+    the build context's place, by path; `facts` are the values that upstream moved since the lock;
+    `unseen` names the upstream of the lock where not all of it is at hand to compare with.
     """
 
     overlay: Overlay
@@ -91,6 +94,8 @@ class Rebased(Struct, frozen=True, dict=True):
     changes: tuple[Change, ...] = ()
     then: Source | None = None
     files: Mapping[str, str] = {}
+    facts: tuple[Moved, ...] = ()
+    unseen: str = ""
 
     @property
     def has_errors(self) -> bool:
@@ -198,7 +203,7 @@ class _Rebase:
         dockerfile = _readable(origin)
         self.readings = Readings(origin, dockerfile)
         known = self.shared.known_decisions(overlay, origin.release)
-        earlier = self._earlier(known, origin)
+        earlier, unseen = self._earlier(known, origin)
         identity = history.identity_question(earlier, origin.dockerfile, origin.blob, known)
         try:
             names = self._names(overlay, origin, dockerfile)
@@ -211,7 +216,7 @@ class _Rebase:
         shipped = self._ship(overlay, origin, dockerfile, names)
         subject, stage = self._subject(overlay, origin, dockerfile, shipped)
         self.readings.graph = subject.graph
-        before = history.past(earlier, subject, stage) if earlier else None
+        before = self._before(earlier, origin, subject, stage)
         wanted = self._overlay_edits(overlay, origin, subject, stage, names)
         self._same_again(overlay, origin, subject, stage, names, wanted)
         review, edited = self._watched(overlay, origin, subject, stage, known, wanted)
@@ -266,12 +271,15 @@ class _Rebase:
             found, questions = blame.with_commits(
                 before, overlay, subject, stage, found, questions, versions
             )
+        changes = history.changes(before, subject, ledger, questions)
         return Rebased(
             overlay, origin, assembled, ledger, plan, lock, tuple(found), tuple(questions),
             as_sibling(overlay, origin, proofs.view), subject,
-            history.changes(before, subject, ledger, questions),
+            changes,
             before.earlier.dockerfile if before else None,
             dict(self.files),
+            facts.moved(earlier, changes, subject, stage, origin, overlay),
+            unseen,
         )  # fmt: skip
 
     def _watched(
@@ -334,11 +342,23 @@ class _Rebase:
             *templating.torn(self.readings, overlay, proofs.graph.dockerfile),
         ]
 
-    def _earlier(self, known: Decisions | None, origin: Origin) -> Earlier | None:
-        """Upstream as the target's lock knows it, where that is another text than now."""
-        if known is None or known.upstream.get("blob") == origin.blob:
+    def _earlier(self, known: Decisions | None, origin: Origin) -> tuple[Earlier | None, str]:
+        """Upstream as the target's lock knows it, where that is another than now; and its name
+        where not all of it is at hand."""
+        now = {"release": origin.release, "commit": origin.commit, "blob": origin.blob}
+        if known is None or all(known.upstream.get(key) == now[key] for key in now):
+            return None, ""
+        earlier = self.shared.earlier(known)
+        seen = earlier is not None and (earlier.snapshot or origin.snapshot is None)
+        return earlier, "" if seen else known.label
+
+    def _before(
+        self, earlier: Earlier | None, origin: Origin, subject: Subject, stage: Stage
+    ) -> Past | None:
+        """The Dockerfile as it was then, where that is another text than now."""
+        if earlier is None or earlier.dockerfile.data == origin.dockerfile.data:
             return None
-        return self.shared.earlier(known)
+        return history.past(earlier, subject, stage)
 
     # --- ship ---
 

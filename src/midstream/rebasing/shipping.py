@@ -13,7 +13,7 @@ from midstream.overlay.template import render
 from midstream.ubi.tables import glob
 from midstream.upstream.release_arguments import (
     PIPELINE,
-    arguments_for,
+    passed_to,
     span_of_line,
 )
 
@@ -135,27 +135,10 @@ def given_arguments(ship: Ship, names: Mapping[str, Any]) -> tuple[Argument, ...
 def upstreams_arguments(
     origin: Origin, dockerfile: Dockerfile, stage: Stage
 ) -> Mapping[str, tuple[ReleaseArgument, ...]]:
-    """What upstream's release builds of a stage pass; nothing where no pipeline is at hand.
-
-    A stage that upstream doesn't release itself is built as the nearest one that it is FROM.
-    """
+    """What upstream's release builds of a stage pass; nothing where no pipeline is at hand."""
     if origin.snapshot is None:
         return {}
-    builds = origin.snapshot.release_builds
-    for each in _line(dockerfile, stage):
-        is_last = each.index == len(dockerfile.stages) - 1
-        found = arguments_for(builds, dockerfile.source.name, each.label, is_last=is_last)
-        if found:
-            return found
-    return {}
-
-
-def _line(dockerfile: Dockerfile, stage: Stage) -> Iterator[Stage]:
-    """A stage and those that it is FROM by name, nearest first."""
-    yield stage
-    above = [each for each in dockerfile.stages[: stage.index] if each.name == stage.image]
-    if above:
-        yield from _line(dockerfile, above[-1])
+    return passed_to(origin.snapshot.release_builds, dockerfile, stage.label)
 
 
 def compare(

@@ -14,7 +14,8 @@ from msgspec import Struct
 from midstream.dockerfile.drawing import mermaid
 from midstream.dockerfile.graph import build_graph
 from midstream.dockerfile.scan import parse
-from midstream.history.movement import Answer, summary
+from midstream.history.facts import counts, summary
+from midstream.history.movement import Answer
 from midstream.report import visible
 from midstream.sync.commits import behind
 
@@ -108,8 +109,8 @@ def _summary(rebased: Rebased, inputs: Inputs, before: Lock | None) -> Section:
         f"midstream carried `{rebased.overlay.target}` {since}to {_code(lock.label)} "
         f"of {lock.date[:10]}.",
     ]
-    if rebased.changes:
-        lines.append(f"{summary(rebased.changes)}.")
+    if rebased.changes or rebased.facts:
+        lines.append(f"{summary(rebased.changes, rebased.facts)}.")
     lines.append(f"The result: {rebased.ledger.summary()}.")
     return Section("", tuple(lines))
 
@@ -129,13 +130,16 @@ def _asked(rebased: Rebased, commits: tuple[Told, ...]) -> Section:
 
 def _facts(rebased: Rebased) -> Section:
     rows = tuple(
-        f"| {_cell(change.movement.stage)} | {_cell(name)} | {_cell(old)} | {_cell(new)} |"
-        for change in rebased.changes
-        if change.answer is Answer.FACT
-        for name, old, new in change.movement.values
+        f"| {_cell(each.name)} | {_moved(each.old)} | {_moved(each.new)} "
+        f"| {', '.join(_cell(name) for name in (f'{each.file}:{each.line}', *each.also))} |"
+        for each in rebased.facts
     )
-    head = ("| stage | value | old | new |", "|---|---|---|---|") if rows else ()
+    head = ("| value | old | new | where |", "|---|---|---|---|") if rows else ()
     return Section("Facts that moved", head, rows)
+
+
+def _moved(value: str) -> str:
+    return _cell(value) if value else "-"
 
 
 def _commits(commits: tuple[Told, ...], url: str) -> Section:
@@ -204,9 +208,7 @@ def _block(rebased: Rebased, inputs: Inputs, before: Lock | None, new: str) -> s
         "release": inputs.lock.release or None,
         "result": rebased.decisions.result,
         "questions": [each.id for each in rebased.questions],
-        "counts": {
-            str(answer): sum(each.answer is answer for each in rebased.changes) for answer in Answer
-        },
+        "counts": {str(answer): n for answer, n in counts(rebased.changes, rebased.facts).items()},
     }
     text = (
         json.dumps(content)

@@ -80,10 +80,12 @@ class _Scripts(Mapping[str, "Source"]):
 
 
 class Earlier(Struct, frozen=True):
-    """Upstream as it was when a target's lock was made: its Dockerfile, and the other ones."""
+    """Upstream as it was when a target's lock was made: its Dockerfile, the other ones, and all
+    watched files where they are at hand."""
 
     dockerfile: Source
     others: Mapping[str, Source] = {}
+    snapshot: Snapshot | None = None
 
 
 def dockerfiles_beside(origin: Origin) -> dict[str, Source]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from midstream.dockerfile.commands import Command, Word
+    from midstream.dockerfile.model import Dockerfile, Stage
 
 # A PyYAML built without libyaml reads the same, more slowly.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -79,6 +80,30 @@ def arguments_for(
             for argument in build.arguments:
                 found.setdefault(argument.name, {}).setdefault(argument.value, argument)
     return {name: tuple(values.values()) for name, values in found.items()}
+
+
+def passed_to(
+    builds: tuple[ReleaseBuild, ...], dockerfile: Dockerfile, stage: str
+) -> Mapping[str, tuple[ReleaseArgument, ...]]:
+    """What upstream's release builds of a stage pass, by name.
+
+    A stage that upstream doesn't release itself is built as the nearest one that it is FROM.
+    """
+    start = next((each for each in reversed(dockerfile.stages) if each.label == stage), None)
+    for each in _line(dockerfile, start) if start else ():
+        is_last = each.index == len(dockerfile.stages) - 1
+        found = arguments_for(builds, dockerfile.source.name, each.label, is_last=is_last)
+        if found:
+            return found
+    return {}
+
+
+def _line(dockerfile: Dockerfile, stage: Stage) -> Iterator[Stage]:
+    """A stage and those that it is FROM by name, nearest first."""
+    yield stage
+    above = [each for each in dockerfile.stages[: stage.index] if each.name == stage.image]
+    if above:
+        yield from _line(dockerfile, above[-1])
 
 
 def _commands(

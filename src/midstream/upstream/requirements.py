@@ -1,0 +1,113 @@
+"""Requirements files as pip reads them: what each asks for, and which others it takes along."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from midstream.source import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from midstream.source import Source
+
+
+class Requirement(Struct, frozen=True):
+    """`torch==2.9.0; marker`: `spec` is without blanks, empty where any version will do.
+
+    An option that names an index is one too: its name is the option's. `key` tells apart what a
+    file asks for under several markers.
+    """
+
+    name: str
+    spec: str
+    marker: str
+    span: Span
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return normal(self.name), self.marker
+
+    @property
+    def version(self) -> str | None:
+        """The one version that it takes, without the local part behind `+`."""
+        found = re.fullmatch(r"===?([^,*+]+)(?:\+[^,]*)?", self.spec)
+        return found[1] if found else None
+
+
+def normal(name: str) -> str:
+    """A package's name as PEP 503 compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+_LINE = re.compile(r"(?:[^\n\\]|\\[^\n]|\\\n)+")
+_COMMENT = re.compile(r"(?:^|\s)#.*", re.DOTALL)
+_ASKED = re.compile(
+    r"(?P<name>[A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*"
+    r"(?:@\s*(?P<url>\S+)|\(?(?P<spec>(?:===?|~=|!=|>=|<=|<|>)[^;)]*)\)?)?\s*"
+    r"(?:;\s*(?P<marker>.*))?",
+    re.DOTALL,
+)
+_OPTION = re.compile(r"(?P<name>-[\w-]+)(?:[=\s]\s*|(?<=-\w))(?P<value>\S+)")
+_INCLUDING = ("-r", "--requirement", "-c", "--constraint")
+_INDEXES = ("-i", "--index-url", "--extra-index-url", "-f", "--find-links")
+
+
+@lru_cache(maxsize=256)
+def read_requirements(source: Source) -> tuple[Requirement, ...]:
+    """All that a file asks for itself, in its order."""
+    found = []
+    for text, span in _lines(source):
+        option = _OPTION.match(text)
+        if option and option["name"] in _INDEXES:
+            found.append(Requirement(option["name"], option["value"], "", span))
+        asked = None if text.startswith("-") else _ASKED.fullmatch(_without_hashes(text))
+        if asked:
+            spec = asked["url"] or "".join((asked["spec"] or "").split())
+            marker = " ".join((asked["marker"] or "").split())
+            found.append(Requirement(asked["name"], spec, marker, span))
+    return tuple(found)
+
+
+def with_included(paths: Iterable[str], find: Callable[[str], Source | None]) -> dict[str, Source]:
+    """The files at these paths and all that they take along with `-r` and `-c`, in that order."""
+    found: dict[str, Source] = {}
+    waiting = list(paths)
+    while waiting:
+        path = waiting.pop(0)
+        source = find(path) if path not in found else None
+        if source is not None:
+            found[path] = source
+            waiting += _included(source)
+    return found
+
+
+@lru_cache(maxsize=256)
+def _included(source: Source) -> tuple[str, ...]:
+    options = (_OPTION.match(text) for text, _ in _lines(source))
+    folder = posixpath.dirname(source.name)
+    return tuple(
+        posixpath.normpath(posixpath.join(folder, each["value"]))
+        for each in options
+        if each and each["name"] in _INCLUDING
+    )
+
+
+def _lines(source: Source) -> list[tuple[str, Span]]:
+    """The logical lines that say something, comments taken off."""
+    found = []
+    for line in _LINE.finditer(source.text):
+        text = _COMMENT.sub("", line[0].replace("\\\n", " ")).strip()
+        if text:
+            start = line.start() + len(line[0]) - len(line[0].lstrip())
+            found.append((text, Span(start, start + len(line[0].strip()))))
+    return found
+
+
+def _without_hashes(text: str) -> str:
+    return re.sub(r"\s--(?:hash|config-settings?)[=\s]\S+", "", text).strip()
