@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from bench.measuring import ROOT
 from bench.releases import snapshot
+from bench.story import TARGETS, told
 from midstream.adapters import files
 from midstream.history.movement import Answer
 from midstream.rebasing.flow import Rebaser
@@ -16,7 +19,6 @@ from midstream.upstream.origin import origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from midstream.replaying import Step
     from midstream.upstream.origin import Origin
@@ -24,40 +26,47 @@ if TYPE_CHECKING:
 
 PAGE = ROOT / "docs" / "decisions.md"
 RELEASES = ("0.29.0", "0.30.0", "0.31.0", "0.32.0", "0.33.0")
-TARGETS = ("cuda", "rocm", "rocm_base", "cpu", "xpu", "ppc64le", "s390x")
+REPLAYED = ("cpu", "xpu", "ppc64le", "s390x")
 
 HEAD = """\
 # What is asked, over five releases
 
 The figure that matters: how many decisions each upstream release asks for, with nothing silently
-wrong. Here the overlays of this repository, as they stand, are replayed over vLLM's releases from
-0.29.0 to 0.33.0, each from where the one before left, with every question taken as answered.
-`midstream replay --all --releases 0.29.0..0.33.0` prints it; `make pages` made this page, and a
-test says when it is old.
+wrong. For rocm, rocm_base and cuda, over vLLM's releases from 0.29.0 to 0.33.0:
 
+"""
+STORY = """
 *taken* came along by itself, carried or converted; *facts* are values that moved, old to new;
 *set aside* stands in stages that nothing shipped needs, or under a standing decision; *asked* is
-what a person had to look at.
+what a person had to answer, *errors* what the overlay had to be written for.
+
+## The story
+
+Each line below was printed by the command above it. `make pages` runs them, in a copy of this
+repository's overlays as they would have stood at 0.29.0, and makes this page; a test says when it
+is old. At the end the copy is this repository again, and the results are those that its locks
+promise, byte for byte. Warnings about tags without a digest are left out, and where several
+findings are alike one is shown; of the values that moved, three a file.
+"""
+OTHERS = """
+## The other targets
+
+`midstream replay --all --releases 0.29.0..0.33.0` walks the same releases without writing anything,
+each from where the one before left, with every question taken as answered:
 
 | release | target | taken | facts | set aside | asked | what was asked |
 | --- | --- | --: | --: | --: | --: | --- |
 """
 TAIL = """
-The first release of a range has nothing to compare with, so its line is empty. Upstream's
-`rocm_base` of 0.33.0 is another file than the one before it: that one stood at another path, so the
-overlay for it starts a range of its own.
+One ENV, `UV_COMPILE_BYTECODE`, is asked about by five targets: an answer belongs to one target.
 
 ## Answering
 
 A rebase with an open question exits with 1, shows the place and what changed, and leaves the old
-result. The answer goes into the overlay's `lock.json`, with its reason, and is reviewed like code:
-
-```
-midstream rebase --target cuda --diff        # what the result would be
-midstream decide --target cuda               # on a terminal: one question after another
-midstream decide --target cuda 'vllm-runtime-base / ENV UV_COMPILE_BYTECODE' \\
-    --carry --why 'bytecode is compiled at build time; nothing of it is left at run time'
-```
+result. The answer goes into the overlay's `lock.json`, with its reason, who gave it and the date of
+the upstream release, and is reviewed like code. `midstream rebase --diff` shows what the result
+would be; `midstream decide --target T` on a terminal asks one question after another, with the old
+text and the new one.
 
 `--carry` takes upstream's text, `--drop` leaves it out while it stays as it is, `--accept` says
 that an edit of the overlay is right for the new text too. An answer about a text that is gone is
@@ -82,16 +91,38 @@ def steps(release: Callable[[str], Snapshot], cache: Path) -> Iterator[Step]:
     walk = Walk(Rebaser(files.Tree(ROOT), known, cache), origin)
     for version in RELEASES:
         now.append(release(version))
-        yield from walk.steps(version, TARGETS)
+        yield from walk.steps(version, REPLAYED)
 
 
 def page(release: Callable[[str], Snapshot], cache: Path) -> str:
-    """The page's text. `release` gives the snapshot of a version."""
-    done = list(steps(release, cache))
-    asked = sum(len(step.questions) for step in done)
-    taken = sum(step.counts.get(answer, 0) for step in done for answer in Answer) - asked
-    total = f"\n**{asked} questions** over {len(RELEASES) - 1} releases; {taken} other changes.\n"
-    return HEAD + "".join(row(step) for step in done) + total + TAIL
+    """The page's text. `release` gives the snapshot of a version, and leaves it in the cache."""
+    others = "".join(row(step) for step in steps(release, cache))
+    with TemporaryDirectory() as folder:
+        tree = told(Path(folder), cache)
+    return (
+        HEAD
+        + figures(tree.rows)
+        + STORY
+        + "\n"
+        + "\n\n".join(tree.said)
+        + "\n"
+        + OTHERS
+        + (others + TAIL)
+    )
+
+
+def figures(rows: list[tuple[str, ...]]) -> str:
+    """The story's table, and what it comes to."""
+    names = ("release", "target", "taken", "facts", "set aside", "asked", "errors")
+    rule = ("---", "---", *["--:"] * 5)
+    table = "".join(f"| {' | '.join(cells)} |\n" for cells in (names, rule, *rows))
+    taken, facts, aside, asked, errors = (
+        sum(int(row[at]) for row in rows) for at in range(2, len(names))
+    )
+    return (
+        f"{table}\n**{asked} questions and {errors} errors** over {len(RELEASES) - 1} releases of "
+        f"{len(TARGETS)} targets; {taken + facts + aside} other changes.\n"
+    )
 
 
 def row(step: Step) -> str:
