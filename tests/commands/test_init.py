@@ -88,7 +88,7 @@ def test_a_tree_that_is_there_is_never_touched(
         (("--git", "URL", "--dockerfile", "../x=Dockerfile"), 2, "`../x` can't be the name"),
         (("--git", "URL", "--dockerfile", "app=gone/Dockerfile"), 2, "has no `gone/Dockerfile`"),
         (("--git", "URL", "--branch", "gone", "--dockerfile", "app=docker/Dockerfile"), 3, "gone"),
-        (("--git", "ext::sh -c id", "--dockerfile", "app=Dockerfile"), 2, "a character that doesn't belong"),
+        (("--git", "ext::sh -c id", "--dockerfile", "app=Dockerfile"), 2, "a character that"),
     ],
 )
 def test_what_can_not_be_done_writes_nothing(
