@@ -70,3 +70,8 @@ class Diagnostic(Struct, frozen=True, kw_only=True):
     @property
     def is_error(self) -> bool:
         return self.severity is Severity.ERROR
+
+    @property
+    def wants_something(self) -> bool:
+        """Whether a person has something to do about it; `--strict` counts these."""
+        return self.severity is not Severity.INFO

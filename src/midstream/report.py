@@ -16,7 +16,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from midstream.diagnostic import Diagnostic, UpstreamCommit
+    from midstream.diagnostic import Diagnostic, Place, UpstreamCommit
     from midstream.errors import MidstreamError
 
 _CONTROL = re.compile(
@@ -190,7 +190,18 @@ def finding_as_json(found: Diagnostic) -> dict[str, Any]:
         "end_line": end.line,
         "end_column": end.column,
         "context": found.context or None,
+        "also": _place_as_json(found.also) if found.also else None,
         "commits": [commit_as_json(each) for each in found.commits],
+    }
+
+
+def _place_as_json(place: Place) -> dict[str, Any]:
+    at = place.source.position(place.span.start)
+    return {
+        "note": place.note,
+        "file": place.source.name,
+        "line": at.line,
+        "column": at.column,
     }
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from demo import make, places
+from demo import HEAD, make, places
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,17 +22,27 @@ def found(folder: Path, upstream: dict[str, str], body: str = "") -> list[tuple[
     return [(line, text) for code, _, line, text in places(rebased.findings) if code == "MS244"]
 
 
-@pytest.mark.parametrize(
-    "pin", ["flashinfer-python==0.6.2", "FlashInfer_Python == 0.6.2 ; x", "flashinfer==0.6.2"]
-)
+NAMES = {
+    "flashinfer-python==0.6.2": "flashinfer-python",
+    "FlashInfer_Python == 0.6.2 ; x": "FlashInfer_Python",
+    "flashinfer==0.6.2": "flashinfer",
+    "flashinfer-cubin==0.6.2": "flashinfer-cubin",
+}
+
+
+@pytest.mark.parametrize("pin", NAMES)
 def test_a_pin_that_contradicts_an_argument_is_found(tmp_path: Path, pin: str) -> None:
     assert found(tmp_path, {"requirements/cuda.txt": f"torch\n{pin}\n"}) == [
-        (1, "`FLASHINFER_VERSION` is 0.6.1 here, and 0.6.2 in requirements/cuda.txt")
+        (
+            1,
+            f"`FLASHINFER_VERSION` is 0.6.1 here, and `{NAMES[pin]}` 0.6.2 in "
+            "requirements/cuda.txt",
+        )
     ]
 
 
 @pytest.mark.parametrize(
-    "pin", ["flashinfer-python==0.6.1", "flashinfer-python>=0.6.2", "flashinfer-cubin==0.6.2", ""]
+    "pin", ["flashinfer-python==0.6.1", "flashinfer-python>=0.6.2", "flash==0.6.2", ""]
 )
 def test_pins_that_agree_or_are_about_something_else_are_not(tmp_path: Path, pin: str) -> None:
     assert found(tmp_path, {"requirements/cuda.txt": f"{pin}\n"}) == []
@@ -50,3 +60,93 @@ def test_a_shorter_version_of_the_same_release_agrees(tmp_path: Path) -> None:
 
 def test_what_is_no_json_says_nothing(tmp_path: Path) -> None:
     assert found(tmp_path, {"docker/versions.json": "{"}) == []
+
+
+PINNED = """\
+FROM ubuntu:22.04 AS final
+COPY requirements/ /tmp/
+RUN pip install flashinfer-cubin==0.5.2 torch==2.8.0+cpu ninja==1 \\
+    && pip install -r /tmp/requirements/cuda.txt
+RUN pip install -r requirements/build/cuda.txt -r requirements/test/cuda.txt
+"""
+
+
+def disagreements(
+    folder: Path, dockerfile: str, upstream: dict[str, str], body: str = ""
+) -> list[str]:
+    rebased = make(folder, dockerfile, body, upstream=upstream).rebase()
+    return [
+        f"{each.severity}: {each.message}\n{each.help}"
+        for each in rebased.findings
+        if each.rule.code == "MS244"
+    ]
+
+
+def test_pins_of_two_places_are_compared_and_two_files_are_one_finding(tmp_path: Path) -> None:
+    files = {
+        "requirements/cuda.txt": "-r common.txt\nflashinfer-python==0.5.3\ntorch==2.9.0\n",
+        "requirements/common.txt": "ninja==1.0\n",
+        "requirements/build/cuda.txt": "torch==2.9.0\n",
+        "requirements/test/cuda.txt": "torch==1\n",
+    }
+    assert disagreements(tmp_path, PINNED, files) == [
+        "warning: `flashinfer-cubin` is 0.5.2 here, and `flashinfer-python` 0.5.3 in "
+        "requirements/cuda.txt\nask upstream\napart too: torch 2.8.0 and 2.9.0",
+        "warning: `torch` is 2.8.0 here, and 2.9.0 in requirements/build/cuda.txt\nask upstream",
+    ]
+
+
+def test_what_is_built_with_and_what_is_run_with_are_compared(tmp_path: Path) -> None:
+    files = {
+        "requirements/cuda.txt": "torch==2.8.0+cpu; a\ntorch==2.8.0; b\n",
+        "requirements/build/cuda.txt": "torch==2.9.0\n",
+        "requirements/test/cuda.txt": "torch==1\n",
+    }
+    dockerfile = PINNED.replace("torch==2.8.0+cpu", "").replace("flashinfer-cubin==0.5.2", "")
+    (found,) = disagreements(tmp_path, dockerfile, files)
+    assert "`torch` is 2.8.0 here, and 2.9.0 in requirements/build/cuda.txt" in found
+
+
+PIPELINE = """\
+steps:
+  - commands:
+      - docker build --build-arg CUDA=13.0.2 --build-arg NEXT=13.4 -f docker/Dockerfile .
+      - docker build --build-arg CUDA=13.4 --build-arg NEXT=13.4 -f docker/Dockerfile .
+"""
+
+
+def released(folder: Path, default: str) -> list[str]:
+    dockerfile = f"ARG CUDA={default}\nARG NEXT=13.4\nFROM ubuntu:22.04 AS final\nARG CUDA\n"
+    head = HEAD.replace(
+        "ship: {stage: final}",
+        "ship: {stage: final, args: {CUDA: {value: '13.0.2', why: a}, "
+        "NEXT: {value: '13.4', why: b}}}",
+    )
+    demo = make(
+        folder, dockerfile, head=head, upstream={".buildkite/release-pipeline.yaml": PIPELINE}
+    )
+    return [each.message for each in demo.rebase().findings if each.rule.code == "MS244"]
+
+
+def test_a_release_build_that_passes_another_version_is_said_though_the_overlay_answers(
+    tmp_path: Path,
+) -> None:
+    assert released(tmp_path, "13.0.3") == [
+        "`CUDA` is 13.0.3 here, and 13.0.2 in .buildkite/release-pipeline.yaml; the overlay gives "
+        "13.0.2"
+    ]
+
+
+def test_where_one_of_several_builds_passes_the_default_nothing_is_apart(tmp_path: Path) -> None:
+    assert released(tmp_path, "13.4") == []
+
+
+def test_what_is_said_for_information_is_no_reason_to_be_strict(tmp_path: Path) -> None:
+    dockerfile = "ARG CUDA=13.0.3\nFROM ubuntu:22.04 AS final\nARG CUDA\nRUN echo ${CUDA}\n"
+    head = HEAD.replace(
+        "ship: {stage: final}", "ship: {stage: final, args: {CUDA: {value: '13.4', why: a}}}"
+    )
+    text = '{"variable": {"CUDA": {"default": "13.4"}}}'
+    demo = make(tmp_path, dockerfile, head=head, upstream={"docker/versions.json": text})
+    ran = demo.run("--strict", "rebase", "--target", "app")
+    assert (ran.exit_code, ran.codes) == (0, ["MS244"])

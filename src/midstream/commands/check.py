@@ -82,7 +82,7 @@ def command(
         report.note(_counted(found))
     if any(each.rule is NO_SANDBOX for each in found):
         return Exit.OUTSIDE
-    errors = any(each.is_error or workspace.strict for each in found)
+    errors = any(each.is_error or (workspace.strict and each.wants_something) for each in found)
     return Exit.FINDINGS if errors else Exit.OK
 
 

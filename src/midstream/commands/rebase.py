@@ -80,7 +80,9 @@ def command(
             _show(rebased)
 
     def finish(rebased: Rebased) -> Exit:
-        if not rebased.is_proved or (workspace.strict and rebased.findings):
+        if not rebased.is_proved or (
+            workspace.strict and any(found.wants_something for found in rebased.findings)
+        ):
             return Exit.FINDINGS
         if check:
             return Exit.FINDINGS if _outdated(place, rebased) else Exit.OK

@@ -2,63 +2,97 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from midstream.diagnostic import Diagnostic, Place, Rule, Severity
 from midstream.dockerfile.arguments import pairs
+from midstream.dockerfile.pinned import given as given_in
 from midstream.dockerfile.variables import expand
-from midstream.source import Span
+from midstream.history.facts import requirements_read
+from midstream.upstream.bake import VERSIONS, given_to
+from midstream.upstream.release_arguments import PIPELINE, span_of_line
+from midstream.upstream.requirements import read_requirements, with_included
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from midstream.source import Source
+    from midstream.source import Source, Span
     from midstream.ubi.subject import Subject
     from midstream.upstream.origin import Origin
+    from midstream.upstream.release_arguments import ReleaseArgument
 
 DISAGREE = Rule(
     "MS244",
     "upstream-disagrees",
     """\
-**What it says.** Two of upstream's files give one value differently: an ARG's default in the
-Dockerfile, docker/versions.json, a pin of a requirements file.
+**What it says.** Two of upstream's files give one value differently: an ARG's default or a pin in
+the Dockerfile, docker/versions.json, a pin of a requirements file that the shipped stages read, an
+argument of upstream's release build.
 
 **Why it matters.** The image gets one of the two, and the tests may have run with the other. A
 FlashInfer of another version than the pinned one was the most common failure after a merge.
 
-**The way out.** Ask upstream, or give the argument under `ship: args:` with the reason.
+**The way out.** Ask upstream, or give the argument under `ship: args:` with the reason. Where the
+overlay gives it already, it is said for your information alone.
 """,
 )
 RULES = (DISAGREE,)
 
-_VERSIONS = "docker/versions.json"
-_PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?\s*==\s*([^\s;#,]+)", re.MULTILINE)
-_NEXT_TO = ("", "-python")  # FLASHINFER_VERSION is the version of flashinfer-python
+_NAMED = re.compile(r"(?P<name>\w+?)(?:_GIT)?_(?:VERSION|REF|TAG)")
+_FAMILY = re.compile(r"-(?:python|cubin|jit-cache)$")  # they are released together
 
 
-def disagreements(subject: Subject, origin: Origin, given: frozenset[str]) -> Iterator[Diagnostic]:
-    """Each ARG of the shipped stages whose default another file contradicts.
+class _Said(Struct, frozen=True):
+    """One place's word about a value. `what` is how the place calls it."""
 
-    `given` are the arguments that the overlay sets: about those a person has decided.
+    what: str
+    version: str
+    source: Source
+    span: Span
+
+
+def disagreements(
+    subject: Subject,
+    origin: Origin,
+    given: Mapping[str, str],
+    released: Mapping[str, tuple[ReleaseArgument, ...]],
+) -> Iterator[Diagnostic]:
+    """Each value of the shipped stages that another of upstream's files contradicts, with both
+    places.
+
+    `given` are the arguments that the overlay sets: about those a person has decided. `released`
+    are those that upstream's release build passes.
     """
-    for name, (value, span) in _defaults(subject).items():
-        if name in given or not value:
-            continue
-        for other, source, place in _elsewhere(origin, name):
-            if _differ(value, other):
-                yield Diagnostic(
-                    rule=DISAGREE,
-                    severity=Severity.WARNING,
-                    message=f"`{name}` is {value} here, and {other} in {source.name}",
-                    source=subject.dockerfile.source,
-                    span=span,
-                    help=f"ask upstream, or give it: args: {{{name}: {{value: …, why: …}}}}",
-                    context=origin.label,
-                    also=Place(source, place, "the other value"),
-                )
+    defaults = _defaults(subject)
+    for name, (value, span) in defaults.items():
+        for other in _elsewhere(origin, name, value, released if name in given else {}):
+            if value and _differ(value, other.version):
+                here = _Said(name, value, subject.dockerfile.source, span)
+                yield _finding(here, other, origin, given.get(name))
                 break
+    yield from _between_pins(subject, origin, defaults, given)
+
+
+def _finding(here: _Said, other: _Said, origin: Origin, given: str | None = None) -> Diagnostic:
+    named = "" if here.what == other.what else f"`{other.what}` "
+    message = f"`{here.what}` is {here.version} here, and {named}{other.version} in "
+    message += other.source.name
+    is_argument = re.fullmatch(r"[A-Z_0-9]+", here.what) is not None
+    advice = f", or give it: args: {{{here.what}: {{value: …, why: …}}}}" if is_argument else ""
+    return Diagnostic(
+        rule=DISAGREE,
+        severity=Severity.WARNING if given is None else Severity.INFO,
+        message=message if given is None else f"{message}; the overlay gives {given}",
+        source=here.source,
+        span=here.span,
+        help=f"ask upstream{advice}" if given is None else None,
+        context=origin.label,
+        also=Place(other.source, other.span, "the other value"),
+    )
 
 
 def _defaults(subject: Subject) -> dict[str, tuple[str, Span]]:
@@ -76,40 +110,103 @@ def _defaults(subject: Subject) -> dict[str, tuple[str, Span]]:
     return found
 
 
-def _elsewhere(origin: Origin, name: str) -> Iterator[tuple[str, Source, Span]]:
-    yield from _in_versions(origin, name)
-    if name.endswith("_VERSION"):
-        yield from _in_pins(origin, name.removesuffix("_VERSION").lower().replace("_", "-"))
+def _elsewhere(
+    origin: Origin, name: str, value: str, released: Mapping[str, tuple[ReleaseArgument, ...]]
+) -> Iterator[_Said]:
+    """What other files give to an ARG by its name."""
+    versions = origin.find(VERSIONS)
+    for each in given_to(versions, origin.dockerfile.name, "") if versions is not None else ():
+        if each.name == name and versions is not None:
+            yield _Said(name, each.value, versions, each.span)
+    pipeline = origin.find(PIPELINE)
+    passed = [each for each in released.get(name, ()) if each.certain]
+    # Several images may be built with several values: one that is the default is no contradiction.
+    if pipeline is not None and passed and all(_is_version(each.value) for each in passed):
+        first = next((each for each in passed if not _differ(value, each.value)), passed[0])
+        yield _Said(name, first.value, pipeline, span_of_line(pipeline, first.line))
 
 
-def _in_versions(origin: Origin, name: str) -> Iterator[tuple[str, Source, Span]]:
-    # versions.json is made from docker/Dockerfile, and is about that file alone.
-    source = origin.find(_VERSIONS)
-    if source is None or origin.dockerfile.name != "docker/Dockerfile":
-        return
-    try:
-        variables = json.loads(source.text)["variable"]
-        value = variables[name]["default"]
-    except (ValueError, KeyError, TypeError):
-        return
-    at = max(0, source.text.find(f'"{name}"'))
-    yield str(value), source, Span(at, at + len(name) + 2)
+def _is_version(value: str) -> bool:
+    return re.fullmatch(r"v?\d+(?:\.\w+)+", value) is not None
 
 
-def _in_pins(origin: Origin, package: str) -> Iterator[tuple[str, Source, Span]]:
-    """Pins in the requirements file that is named for the Dockerfile: cuda.txt, rocm.txt …"""
+# --- versions of packages ---
+
+
+def _between_pins(
+    subject: Subject,
+    origin: Origin,
+    defaults: Mapping[str, tuple[str, Span]],
+    given: Mapping[str, str],
+) -> Iterator[Diagnostic]:
+    """Each package that the Dockerfile and a requirements file, or the one that is built with and
+    the one that is run with, pin apart. One finding for two files, however many it is about."""
+    by_package: dict[str, list[_Said]] = {}
+    for package, said in _in_dockerfile(subject, defaults, given):
+        by_package.setdefault(package, []).append(said)
+    apart: dict[tuple[str, str], list[tuple[_Said, _Said]]] = {}
+    for source in _requirements(subject, origin):
+        for package, here in _in_requirements(source).items():
+            for earlier in by_package.get(package, ()):
+                if all(_differ(earlier.version, each.version) for each in here):
+                    pair = (earlier.source.name, source.name)
+                    apart.setdefault(pair, []).append((earlier, here[0]))
+            by_package.setdefault(package, []).extend(here)
+    for (first, second), *more in apart.values():
+        found = _finding(first, second, origin)
+        named = ", ".join(f"{a.what} {a.version} and {b.version}" for a, b in more)
+        yield replace(found, help=f"{found.help}\napart too: {named}") if more else found
+
+
+def _requirements(subject: Subject, origin: Origin) -> tuple[Source, ...]:
+    """The requirements files that count: the one that the Dockerfile's name stands for, since what
+    is built may read it (cuda.txt, rocm.txt …), with what it takes along; and those that are named
+    to build with. Others are alternatives to it, or what a tool makes of it. Where there is none
+    of that name, all that are named and not for tests."""
+    if origin.snapshot is None:
+        return ()
     suffix = origin.dockerfile.name.rpartition(".")[2]
-    kind = "cuda" if suffix.endswith("Dockerfile") else suffix
-    source = origin.find(f"requirements/{kind}.txt")
-    if source is None:
-        return
-    for found in _PIN.finditer(source.text):
-        name = re.sub(r"[-_.]+", "-", found[1]).lower()
-        if name in [f"{package}{end}" for end in _NEXT_TO]:
-            yield found[2], source, Span(*found.span(2))
+    own = f"requirements/{'cuda' if suffix.endswith('Dockerfile') else suffix}.txt"
+    found = with_included([own], origin.find)
+    has_own = bool(found)
+    for path, source in requirements_read(subject, origin.snapshot).items():
+        if "build" in path or not (has_own or "test" in path):
+            found.setdefault(path, source)
+    return tuple(found.values())
+
+
+def _in_dockerfile(
+    subject: Subject, defaults: Mapping[str, tuple[str, Span]], given: Mapping[str, str]
+) -> Iterator[tuple[str, _Said]]:
+    source = subject.dockerfile.source
+    for name, (value, span) in defaults.items():
+        package = _NAMED.fullmatch(name)
+        if package and name not in given and re.match(r"v?\d", value.strip("\"'")):
+            yield _package(package["name"]), _Said(name, value.strip("\"'"), source, span)
+    for _, instruction in subject.live_instructions():
+        if instruction.keyword == "RUN" and "==" in subject.dockerfile.text(instruction.span):
+            for each in given_in(subject.script(instruction)):
+                if re.fullmatch(r"===?\d[^,*$]*", each.value):
+                    version = each.value.lstrip("=").partition("+")[0]
+                    yield _package(each.name), _Said(each.name, version, source, each.span)
+
+
+def _in_requirements(source: Source) -> dict[str, list[_Said]]:
+    found: dict[str, list[_Said]] = {}
+    for each in read_requirements(source):
+        if each.version is not None:
+            said = _Said(each.name, each.version, source, each.span)
+            found.setdefault(_package(each.name), []).append(said)
+    return found
+
+
+def _package(name: str) -> str:
+    """What one thing is called, however its name is written and whichever part of it it is."""
+    plain = re.sub(r"[-_.]+", "-", name).lower()
+    return _FAMILY.sub("", plain).replace("-", "")
 
 
 def _differ(first: str, second: str) -> bool:
     """Whether two versions differ; `v0.6.1` and `0.6.1` are one, and so are 12.9 and 12.9.1."""
-    one, two = first.strip("\"'").removeprefix("v"), second.removeprefix("v")
+    one, two = (each.strip("\"'").removeprefix("v") for each in (first, second))
     return one != two and not one.startswith(f"{two}.") and not two.startswith(f"{one}.")

@@ -250,7 +250,7 @@ class _Rebase:
         answered_for = [
             *history.with_what_became(before, wanted.found, overlay.edits, subject),
             *said, *shipped.found,
-            *disagreements(subject, origin, frozenset(shipped.values)),
+            *disagreements(subject, origin, shipped.values, shipped.upstream),
             *shipping.lost_arguments(overlay, lost),
         ]  # fmt: skip
         found = waived(

@@ -183,6 +183,7 @@ def compare(
             help=f"in {overlay.source.name}, give it: args: {{{name}: {{value: …, why: …}}}}, "
             f"or set it aside: set_aside: {{{name}: why}}",
             context=origin.label,
+            also=_default_of(dockerfile, name),
         )
     for name, entry in aside.items():
         if upstream and name not in used:
@@ -210,6 +211,15 @@ def _defaults(dockerfile: Dockerfile) -> dict[str, str]:
                     value = expand(pair.value, found, dockerfile.escape).text
                     found.setdefault(pair.name, value)
     return found
+
+
+def _default_of(dockerfile: Dockerfile, name: str) -> Place | None:
+    """Where the Dockerfile gives an ARG its first default."""
+    for instruction in dockerfile.instructions:
+        for pair in pairs(dockerfile, instruction) if instruction.keyword == "ARG" else ():
+            if pair.name == name and pair.value_span is not None:
+                return Place(dockerfile.source, pair.value_span, "the default")
+    return None
 
 
 def lost_arguments(overlay: Overlay, names: tuple[str, ...]) -> Iterator[Diagnostic]:
