@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
 import sys
 from typing import TYPE_CHECKING
 
 import click
 import pytest
 
+from demo import ROOT
 from midstream import __version__
 from midstream.cli import Cli, main
 from midstream.errors import Exit, IntegrityError
@@ -73,3 +75,26 @@ def test_nothing_slow_is_loaded_to_start() -> None:
     script = f"import sys, midstream.cli; print(*{slow} & set(sys.modules))"
     done = run(sys.executable, "-c", script, env={"PYTHONPATH": ":".join(sys.path)})
     assert (done.exit_code, done.stdout.strip()) == (0, b"")
+
+
+@pytest.mark.parametrize("words", [["--json", "targets"], ["targets", "--json"]])
+def test_an_option_of_the_program_stands_before_a_command_or_behind_it(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code(main, *words, "--root", str(tmp_path)) == Exit.USAGE
+    assert f"in `{tmp_path}`" in capsys.readouterr().err
+    assert exit_code(main, *words, "--root", str(ROOT)) == Exit.OK
+    assert json.loads(capsys.readouterr().out)["kind"] == "targets"
+
+
+def test_every_command_takes_the_options_of_the_program() -> None:
+    context = click.Context(main)
+    commands = [main.get_command(context, name) for name in main.list_commands(context)]
+    groups = [each for each in commands if isinstance(each, click.Group)]
+    commands += [below for group in groups for below in group.commands.values()]
+    assert len(commands) > 20
+    for command in commands:
+        assert command is not None
+        names = [each.name for each in command.params]
+        for shared in ("json", "root", "strict", "verbose"):
+            assert names.count(shared) == 1, (command.name, shared)

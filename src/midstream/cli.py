@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from msgspec import Struct
+from msgspec.structs import replace
 
 from midstream import __version__, report
 from midstream.errors import Exit, MidstreamError
@@ -58,7 +59,7 @@ class Cli(click.Group):
             return None
         module = importlib.import_module(f"midstream.commands.{_COMMANDS[name][0]}")
         command: click.Command = module.command
-        return command
+        return _with_shared(command)
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -85,25 +86,52 @@ class Cli(click.Group):
         raise SystemExit(exit_code)
 
 
-@click.group(cls=Cli)
-@click.option("-v", "--verbose", is_flag=True, help="Show every program midstream runs.")
-@click.option("--json", is_flag=True, help="Print one versioned JSON object on stdout.")
-@click.option("--strict", is_flag=True, help="Exit with 1 on warnings too.")
-@click.option(
-    "--root",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path(),
-    help="Run on the overlay tree in this folder.",
-)
+def _shared() -> list[click.Option]:
+    """What goes for every command, before its name or behind it."""
+    return [
+        click.Option(
+            ("-v", "--verbose"), is_flag=True, expose_value=False, callback=_given,
+            help="Show every program midstream runs.",
+        ),
+        click.Option(
+            ("--json",), is_flag=True, expose_value=False, callback=_given,
+            help="Print one versioned JSON object on stdout.",
+        ),
+        click.Option(
+            ("--strict",), is_flag=True, expose_value=False, callback=_given,
+            help="Exit with 1 on warnings too.",
+        ),
+        click.Option(
+            ("--root",), type=click.Path(path_type=Path, file_okay=False), expose_value=False,
+            callback=_given, help="Run on the overlay tree in this folder.",
+        ),
+    ]  # fmt: skip
+
+
+def _given(ctx: click.Context, option: click.Parameter, value: Any) -> None:
+    """Note one of these options. It counts for the command that it stands at, and those below."""
+    workspace: Workspace = ctx.obj or Workspace(Path(), json=False, strict=False, verbose=False)
+    ctx.obj = replace(workspace, **{option.name: value}) if value and option.name else workspace
+    if value and option.name == "verbose":
+        logging.getLogger("midstream").setLevel(logging.DEBUG)
+
+
+def _with_shared(command: click.Command) -> click.Command:
+    if not any(each.name == "json" for each in command.params):
+        command.params += _shared()
+        for each in command.commands.values() if isinstance(command, click.Group) else ():
+            _with_shared(each)
+    return command
+
+
+@click.group(cls=Cli, params=_shared())
 @click.version_option(__version__, package_name="midstream")
-@click.pass_context
-def main(ctx: click.Context, *, verbose: bool, json: bool, strict: bool, root: Path) -> None:
+def main() -> None:
     """Carry upstream Dockerfiles onto UBI, prove the result, and promote the images."""
-    logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, format="%(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
     signal.signal(signal.SIGTERM, _terminated)
     # What is read lives as long as the process, so looking for garbage is seldom worth its time.
     gc.set_threshold(100_000, 20, 20)
-    ctx.obj = ctx.obj or Workspace(root, json, strict, verbose)
 
 
 def _terminated(_signal: int, _frame: FrameType | None) -> NoReturn:
