@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.measuring import ROOT
 from bench.wire import served
+from midstream.adapters.index import PackageIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,6 +66,14 @@ class Days:
             done = self.midstream("rebase", "--target", target)
             print(f"{target} at {commit[:10]}: exit {done.returncode}", file=sys.stderr)
         self.keep("Begin")
+
+    def tag(self, last: str) -> None:
+        """Tag upstream's releases by their dates on the index: clones have few of its tags."""
+        for each in PackageIndex().releases("vllm"):
+            when = f"--before={each.date}"
+            at = _git(self.upstream, "rev-list", "-1", "--first-parent", when, last)
+            if at:
+                _git(self.upstream, "tag", "--force", f"v{each.version}", at)
 
     def is_at(self, commit: str) -> None:
         _git(self.upstream, "update-ref", "refs/heads/day", commit)
@@ -116,6 +125,7 @@ def main() -> None:
 
 def _run(scene: Days, url: str, wire: Wire, last: str, days: int) -> None:
     steps = list(_each_day(scene.upstream, last, days))
+    scene.tag(last)
     scene.start(url, steps[0][1])
     wire.forget()
     rows = [_day(scene, wire, day, commit) for day, commit in steps[1:]]

@@ -125,3 +125,94 @@ def test_a_line_that_leads_nowhere_is_2(tree: Demo, upstream: Repository) -> Non
     assert tree.run(*words, "v2.1").exit_code == 2
     assert tree.run(*words, "v2.1..main", "--last", "3").exit_code == 2
     assert tree.run(*words, "--x..main").exit_code == 2
+
+
+# --- what a commit counts as ---
+
+OLD_AND_NEW = """\
+edits:
+  - {id: old, at: "@ship / ENV / MODE", releases: "<2.2", set: old, why: a test}
+  - {id: new, at: "@ship / ENV / MODE", releases: ">=2.2", set: new, why: a test}
+"""
+
+
+def with_edits(tree: Demo) -> None:
+    tree.write("overlays/app/overlay.yaml", demo.HEAD + OLD_AND_NEW)
+
+
+def test_a_commit_takes_the_edits_for_the_releases_that_it_comes_after(
+    tree: Demo, upstream: Repository
+) -> None:
+    with_edits(tree)
+    upstream.commit({"docker/Dockerfile": demo.DOCKERFILE.replace("-j 4", "-j 8")})
+    ran = tree.run("--json", "track", "--to", "main")
+    assert json.loads(ran.stdout)["version"] == "2.2.dev0"
+    assert json.loads(tree.path("upstream/demo.lock.json").read_bytes())["version"] == "2.2.dev0"
+    assert tree.run("rebase", "--target", "app").exit_code == 0
+    assert "MODE=old" in tree.result()
+    upstream.tag("v2.2")
+    upstream.commit({"docker/Dockerfile": demo.DOCKERFILE.replace("-j 4", "-j 9")})
+    tree.run("track", "--to", "main")
+    assert tree.run("rebase", "--target", "app").exit_code == 0
+    assert "MODE=new" in tree.result()
+
+
+def test_a_commit_that_no_overlay_is_for_is_2(tree: Demo, upstream: Repository) -> None:
+    text = demo.HEAD.replace('">=2"', '">=2.3"')
+    tree.write("overlays/app/overlay.yaml", text)
+    upstream.commit({"docker/Dockerfile": demo.DOCKERFILE})
+    tree.run("track", "--to", "main")
+    ran = tree.run("rebase", "--target", "app")
+    assert (ran.exit_code, ran.codes) == (2, ["MS510"])
+    assert "no overlay of `app` is for 2.2.dev0; there are `>=2.3`" in ran.stderr
+
+
+def test_a_commit_of_which_nothing_tells_what_it_comes_after_is_2(
+    tree: Demo, upstream: Repository
+) -> None:
+    upstream.git("tag", "-d", "v2.1")
+    with_edits(tree)
+    tree.run("track", "--to", "main")
+    ran = tree.run("rebase", "--target", "app")
+    assert (ran.exit_code, ran.codes) == (2, ["MS517"])
+    assert "`>=2` and 2 more can't be compared with it" in ran.stderr
+    assert tree.path("rendered").exists() is False
+
+
+def test_a_commit_needs_no_version_where_no_overlay_has_a_range(
+    tree: Demo, upstream: Repository
+) -> None:
+    upstream.git("tag", "-d", "v2.1")
+    tree.write("overlays/app/overlay.yaml", demo.HEAD.replace(', releases: ">=2"', ""))
+    tree.run("track", "--to", "main")
+    assert tree.run("rebase", "--target", "app").exit_code == 0
+
+
+def test_of_a_file_that_belongs_to_nothing_it_is_said_that_every_range_holds_it(
+    tmp_path: Path,
+) -> None:
+    made = demo.make(tmp_path)
+    made.path("upstream/demo.lock.json").unlink()
+    own = made.write("mine", demo.DOCKERFILE)
+    ran = made.run("rebase", "--target", "app", "--dockerfile", str(own), "--stdout")
+    assert ran.exit_code == 0, ran.stderr
+    assert ran.codes == ["MS517"]
+
+
+def test_a_new_range_goes_on_from_the_lock_of_the_commit_before(
+    tree: Demo, upstream: Repository
+) -> None:
+    head = demo.HEAD.replace('">=2"', '">=2,<2.2.1"')
+    review = 'review: [{at: "@ship / ENTRYPOINT"}]\n'
+    tree.write("overlays/app/overlay.yaml", head + review)
+    tree.write("overlays/app/next/overlay.yaml", head.replace(">=2,<2.2.1", ">=2.2.1") + review)
+    upstream.commit({"docker/Dockerfile": demo.DOCKERFILE})
+    tree.run("track", "--to", "main")
+    assert tree.run("rebase", "--target", "app").exit_code == 0
+    assert tree.json("overlays/app/lock.json")["upstream"]["version"] == "2.2.dev0"
+    upstream.tag("v2.2")
+    upstream.commit({"docker/Dockerfile": demo.DOCKERFILE.replace("app/run", "app/serve")})
+    tree.run("track", "--to", "main")
+    ran = tree.run("rebase", "--target", "app")
+    assert (ran.exit_code, ran.codes) == (1, ["MS221"])
+    assert not tree.path("overlays/app/next/lock.json").exists()

@@ -75,6 +75,9 @@ def stage(folder: Path, body: str = "", *, base: bool = False) -> Scene:
     files = {"docker/Dockerfile": demo.DOCKERFILE}
     if base:
         files["docker/Dockerfile.base"] = BASE
+    upstream.hours = -1
+    upstream.commit({"README.md": "Upstream\n"}, "Begin")
+    upstream.tag("v2.0")
     upstream.commit(files, "First")
     midstream = make(folder / "midstream.git")
     midstream.commit({"README.md": "The midstream\n"}, "Begin")

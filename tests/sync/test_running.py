@@ -332,3 +332,32 @@ def test_twenty_commits_of_upstream_with_a_persons_between(scene: Scene) -> None
     assert len(scene.log()) == 1 + 1 + moved + 1
     assert "MODE=m20" in scene.result()
     scene.midstream.git("fsck", "--strict")
+
+
+# --- what a commit counts as ---
+
+
+def test_a_release_upstream_is_a_reason_to_look_again(tmp_path: Path) -> None:
+    """Nothing that is watched moved, and yet other edits are made from now on."""
+    body = 'edits: [{id: new, at: "@ship / ENV / MODE", releases: ">=2.1", set: new, why: a test}]'
+    scene = stage(tmp_path, body)
+    assert scene.outcomes() == {"app": "moved"}
+    assert "MODE=fast" in scene.result()
+    scene.upstream.tag("v2.1")
+    assert scene.outcomes() == {"app": "nothing moved"}  # that commit was looked at before
+    scene.upstream.commit({"README.md": "More\n"})
+    assert scene.outcomes() == {"app": "moved"}
+    assert "MODE=new" in scene.result()
+    assert scene.outcomes() == {"app": "nothing moved"}
+
+
+def test_two_machines_dont_take_turns_over_a_tag_that_came_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = stage(tmp_path)
+    assert scene.outcomes() == {"app": "moved"}
+    tip = scene.tip()
+    scene.upstream.tag("v2.1")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
+    assert scene.outcomes() == {"app": "nothing moved"}
+    assert scene.tip() == tip

@@ -285,6 +285,9 @@ _MEANINGS: tuple[tuple[str, type[MidstreamError]], ...] = (
 def failure(words: tuple[str, ...], said: str, to: Address | None) -> MidstreamError:
     """What went wrong, by git's own words; it has one exit code for nearly everything."""
     where = f" of {to.url}" if to else ""
+    if words[0] == "fetch" and to and not said.strip():
+        # It ends like this where `--depth` is given and no ref fits a pattern.
+        return NoSuchRef(f"{to.url} has nothing that fits {words[-1]}")
     what = f"git {words[0]}{where} failed: {_last_line(said)}"
     for pattern, kind in _MEANINGS:
         if re.search(pattern, said, re.IGNORECASE):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 _PATIENCE = 300.0  # seconds to wait for another run that fetches into the same cache
 _LARGEST = 32 * 1024 * 1024  # bytes of one kept file; real ones are below 1 MB
-_FETCH = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--filter=blob:none")
+_FETCH = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head")
+_NO_FILES, _NO_TREES = "--filter=blob:none", "--filter=tree:0"
 TOKEN = "MIDSTREAM_UPSTREAM_TOKEN"  # noqa: S105 - the name of a variable
 
 
@@ -61,17 +63,28 @@ class Touch(Struct, frozen=True):
     new: str | None
 
 
+class Tag(Struct, frozen=True):
+    """A tag, the commit that it is on, and that commit's date, as for `Commit`."""
+
+    name: str
+    commit: str
+    date: str
+
+
 class Cache(Struct, frozen=True):
-    """A bare repository without files, of one address. `shallow`: newest commits only."""
+    """A bare repository without files, of one address. `shallow`: newest commits only; `bare` has
+    no trees either."""
 
     folder: Path
     address: Address
     shallow: bool
+    bare: bool = False
 
     @classmethod
-    def of(cls, caches: Path, address: Address, *, shallow: bool) -> Cache:
+    def of(cls, caches: Path, address: Address, *, shallow: bool, bare: bool = False) -> Cache:
         name = hashlib.sha256(address.url.encode()).hexdigest()[:16]
-        return cls(caches / "git" / name / ("newest" if shallow else "history"), address, shallow)
+        kind = "tags" if bare else "newest" if shallow else "history"
+        return cls(caches / "git" / name / kind, address, shallow, bare)
 
     # --- bringing ---
 
@@ -101,6 +114,27 @@ class Cache(Struct, frozen=True):
         found = {name.removeprefix("refs/tags/"): commit for commit, name in rows}
         return {name: found[name] for name in found if _matches(pattern, name)}
 
+    def tagged(self, pattern: str) -> tuple[Tag, ...]:
+        """Fetch the tags of a pattern; those that are on a commit. What is gone there goes here."""
+        start = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
+        wild = "*" if start != pattern else ""
+        try:
+            self._fetch(f"+refs/tags/{start}{wild}:refs/upstream/tags/{start}{wild}", "--prune")
+        except NoSuchRef:
+            return ()
+        form = "%(refname)%00%(objectname)%00%(committerdate:unix)"
+        out = git.run(
+            "for-each-ref", f"--format={form}%00%(*objectname)%00%(*committerdate:unix)",
+            "refs/upstream/tags/", folder=self.folder,
+        )  # fmt: skip
+        rows = (line.split("\0") for line in os.fsdecode(out).splitlines())
+        found = ((row[0][len("refs/upstream/tags/") :], *_of_commit(row)) for row in rows)
+        return tuple(
+            Tag(name, commit, _date(when))
+            for name, commit, when in found
+            if when and _matches(pattern, name)
+        )
+
     def files(self, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """The bytes behind these ids, over one connection, each proved."""
         wanted = tuple(dict.fromkeys(names))
@@ -109,7 +143,7 @@ class Cache(Struct, frozen=True):
         listed = "".join(f"{name}\n" for name in wanted).encode()
         with self._held():
             self._ask(
-                *("-c", "fetch.negotiationAlgorithm=noop"), *_FETCH, "--stdin", "origin",
+                *("-c", "fetch.negotiationAlgorithm=noop"), *_FETCH, _NO_FILES, "--stdin", "origin",
                 input=listed,
             )  # fmt: skip
             out = git.run("cat-file", "--batch", folder=self.folder, input=listed)
@@ -150,6 +184,12 @@ class Cache(Struct, frozen=True):
         another commit, or those after a date. A merge is one of them."""
         which = (new, *((f"^{old}",) if old else ()), *((f"--since={since}",) if since else ()))
         return list(self._list(("--first-parent", *which), paths))
+
+    def since(self, old: str | None, new: str) -> frozenset[str]:
+        """All commits that lead to one, without those that another one has."""
+        which = (new, *((f"^{old}",) if old else ()))
+        out = git.run("rev-list", *which, folder=self.folder)
+        return frozenset(out.decode().split())
 
     def recent(self, tip: str, most: int) -> tuple[str, ...]:
         """A branch's newest commits, as it went, newest first."""
@@ -209,15 +249,16 @@ class Cache(Struct, frozen=True):
                       folder=self.folder)  # fmt: skip
         return out.decode().strip()
 
-    def _fetch(self, refspec: str) -> None:
+    def _fetch(self, refspec: str, *options: str) -> None:
         depth = ("--depth=1",) if self.shallow else ()
+        words = (*_FETCH, _NO_TREES if self.bare else _NO_FILES, *depth, *options)
         with self._held():
             try:
-                self._ask(*_FETCH, *depth, "origin", refspec)
+                self._ask(*words, "origin", refspec)
             except (GitBusy, GitFailed, DamagedPack):  # perhaps it is the cache that is damaged
                 self._remove()
                 self._make()
-                self._ask(*_FETCH, *depth, "origin", refspec)
+                self._ask(*words, "origin", refspec)
 
     def _ask(self, *words: str, input: bytes = b"") -> bytes:
         token = os.environ.get(TOKEN, "")
@@ -261,6 +302,12 @@ def _date(when: str) -> str:
     """`1700000000 +0100` in UTC."""
     at = datetime.fromtimestamp(int(when.split()[0]), UTC)
     return f"{at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _of_commit(row: list[str]) -> tuple[str, str]:
+    """The commit that a tag is on, and its date: an annotated tag is an object before it."""
+    _, own, when, inner, inner_when = row
+    return (inner, inner_when) if inner_when else (own, when)
 
 
 def _batch(out: bytes, names: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:

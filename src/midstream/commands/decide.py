@@ -50,7 +50,7 @@ def command(
     rebaser, _ = upstreams.rebaser(workspace, release)
     rebased = rebaser.rebase(target)
     path = workspace.root / rebased.overlay.folder / decisions.NAME
-    known = rebaser.known_decisions(rebased.overlay, rebased.origin.release)
+    known = rebaser.known_decisions(rebased.overlay, rebased.origin.counts_as)
     if known is None:
         raise UsageError(
             f"`{target}` has no lock, so nothing is asked",

@@ -39,7 +39,7 @@ def policy(workspace: Workspace) -> Policy:
         from midstream.overlay.load import load_overlay
 
         found = lock(tree)
-        return load_overlay(tree, target, found.release if found and found.release else None)
+        return load_overlay(tree, target, found.counts_as if found else None)
 
     return policies.read(Source.from_bytes(policies.PATH, data), overlay_of)
 

@@ -111,8 +111,8 @@ def _published(
 def _where(workspace: Workspace, each: Status) -> tuple[str, list[str]]:
     lock = at.lock(workspace, each.newest.project) or each.carried
     try:
-        release = lock.release or None if lock else None
-        overlay = load_overlay(at.tree(workspace), each.target, release)
+        version = lock.counts_as if lock else None
+        overlay = load_overlay(at.tree(workspace), each.target, version)
     except MidstreamError:
         return "", []
     if overlay.promote is None:

@@ -112,9 +112,8 @@ def _rows(workspace: Workspace, project: Project) -> list[Row]:
 
 def _overlay(workspace: Workspace, target: str, lock: Lock | None) -> str | None:
     try:
-        return load_overlay(
-            at.tree(workspace), target, (lock.release or None) if lock else None
-        ).folder
+        version = lock.counts_as if lock else None
+        return load_overlay(at.tree(workspace), target, version).folder
     except MidstreamError:
         return None
 

@@ -131,6 +131,7 @@ def _as_json(
         "project": new.project,
         "from": old.name if old else None,
         "to": new.name,
+        "version": new.counts_as,
         "commit": new.commit,
         "changes": [
             {"kind": str(each.kind), "path": each.path, "was": each.was, "target": each.target}

@@ -106,6 +106,11 @@ class Decisions(Struct, frozen=True):
         commit = (self.upstream.get("commit") or "")[:12]
         return f"{self.upstream.get('project')} {self.upstream.get('release') or commit}"
 
+    @property
+    def counts_as(self) -> str | None:
+        """The release that it was made from, or what its commit counts as."""
+        return self.upstream.get("release") or self.upstream.get("version")
+
     def with_answer(self, name: str, fingerprint: str, given: Given) -> Decisions:
         """The lock with one more answer, about a text with this fingerprint."""
         edits, review = dict(self.edits), dict(self.review)
@@ -163,7 +168,7 @@ def read_decisions(source: Source) -> Decisions:
 
 def before(release: str, locks: Iterable[Decisions]) -> Decisions | None:
     """Of several locks the one of the newest release that is older than this one."""
-    known = {str(lock.upstream.get("release")): lock for lock in locks}
+    known = {str(lock.counts_as): lock for lock in locks}
     return known.get(newest_before(release, known) or "")
 
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from midstream import configuration
 from midstream.configuration import MISSING_KEY, ConfigurationError, Mistakes
-from midstream.diagnostic import Place, Rule
+from midstream.diagnostic import Diagnostic, Place, Rule, Severity
 from midstream.errors import UsageError
 from midstream.overlay.fragments import OVERLAYS, Fragments, inside
 from midstream.overlay.model import (
@@ -54,7 +54,22 @@ No overlay of the target is for this upstream release, or more than one is.
 Two designs of one target stand in two folders whose ranges share no release.
 """,
 )
-RULES = (NO_RANGE, BAD_EXTENDS)
+NO_VERSION = Rule(
+    "MS517",
+    "version-unknown",
+    """\
+**What it says.** An overlay has `releases:`, and nothing tells which release the upstream text
+comes after: it is a commit that is older than every release tag, or a file that belongs to nothing.
+
+**Why it matters.** A range can't be compared. All of them are taken to hold the text, and edits
+that are meant for other releases are made as well.
+
+**The way out.** Of a commit: look at `git: tags:` of `upstream/<project>.yaml`, and lock it again
+with `midstream track --to`, where the lock was written by a midstream that didn't record versions.
+Of a file: name the release that it belongs to with `--release`.
+""",
+)
+RULES = (NO_RANGE, BAD_EXTENDS, NO_VERSION)
 
 _T = TypeVar("_T")
 
@@ -77,8 +92,9 @@ def places(folder: Folder, target: str) -> tuple[str, ...]:
 def load_overlay(folder: Folder, target: str, release: str | None) -> Overlay:
     """The overlay of a target that is for a release.
 
-    A release of None is a text that belongs to no release (`--dockerfile`): then the overlay in
-    the target's own folder is taken. Raises `NoOverlay` and `ConfigurationError`.
+    A release of None is a text of which nothing tells which release it comes after: then the
+    overlay in the target's own folder is taken, and `without_version` has to be asked. Raises
+    `NoOverlay` and `ConfigurationError`.
     """
     path = _choose(folder, target, release)
     reader = _Reader(folder, target, release)
@@ -88,6 +104,36 @@ def load_overlay(folder: Folder, target: str, release: str | None) -> Overlay:
     if found or overlay is None:
         raise ConfigurationError(layers[0].root.source, found)
     return overlay
+
+
+def without_version(
+    overlay: Overlay, label: str, project: str, *, is_commit: bool
+) -> list[Diagnostic]:
+    """The warning for ranges that can't be compared, since nothing tells which release a text comes
+    after; none where the overlay has no range. Raises `NoOverlay` for a commit."""
+    upstream = overlay.upstream
+    ranges = [(upstream.releases, upstream.place)] if upstream.releases else []
+    ranges += [(edit.releases, edit.place) for edit in overlay.edits if edit.releases]
+    if not ranges:
+        return []
+    text, place = ranges[0]
+    more = f" and {len(ranges) - 1} more" if len(ranges) > 1 else ""
+    found = Diagnostic(
+        rule=NO_VERSION,
+        severity=Severity.ERROR if is_commit else Severity.WARNING,
+        message=f"nothing tells which release {label} comes after, so `{text}`{more} can't be "
+        "compared with it",
+        source=place.source,
+        span=place.span,
+        help=f"see `git: tags:` of upstream/{project}.yaml, and lock it again: midstream track --to"
+        if is_commit
+        else "every range is taken to hold it; name the release that it belongs to: --release",
+    )
+    if is_commit:
+        raise NoOverlay(
+            f"no overlay of `{overlay.target}` can be chosen for {label}", diagnostics=[found]
+        )
+    return [found]
 
 
 # --- which file -----------------------------------------------------------------------------
@@ -140,8 +186,6 @@ def _no_range(
     ranges: Mapping[str, tuple[str | None, Place]],
     fitting: list[str],
 ) -> NoOverlay:
-    from midstream.diagnostic import Diagnostic, Severity
-
     what = "every release" if fitting else "other releases"
     shown = fitting or list(ranges)
     found = tuple(

@@ -9,6 +9,7 @@ from midstream.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from packaging.specifiers import Specifier
     from packaging.version import Version
 
 
@@ -30,7 +31,9 @@ def holds(releases: str | None, release: str | None) -> bool:
     """Whether a range (None holds all) holds a release.
 
     A release of None is a text that belongs to no release: every range holds it, since nothing
-    is known against it. Pre-releases count, by their own number: 0.33.0rc1 is older than 0.33.
+    is known against it, and who asks has to say so. Pre-releases count, by their own number:
+    0.33.0rc1 is older than 0.33, so that `<0.33` holds it. PEP 440 wouldn't have it so, and no
+    pair of ranges would meet without a gap.
     """
     if releases is None or release is None:
         return True
@@ -44,7 +47,17 @@ def holds(releases: str | None, release: str | None) -> bool:
             f"`{release}` is not a release that the range `{releases}` can be compared with",
             help="give a release such as 0.33.0",
         ) from None
-    return SpecifierSet(releases).contains(version, prereleases=True)
+    return all(_holds(each, version) for each in SpecifierSet(releases))
+
+
+def _holds(one: Specifier, version: Version) -> bool:
+    from packaging.version import Version
+
+    if one.operator == "<":
+        return version < Version(one.version)
+    if one.operator == ">":
+        return Version(version.public) > Version(one.version)
+    return one.contains(version, prereleases=True)
 
 
 def newest_before(release: str, others: Iterable[str]) -> str | None:

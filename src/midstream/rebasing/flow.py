@@ -21,7 +21,7 @@ from midstream.history import blame, decisions, facts, watching
 from midstream.history import past as history
 from midstream.ledger import Claim, Fate, write_ledger
 from midstream.overlay.facts import FactMissing, read_facts
-from midstream.overlay.load import load_overlay, places
+from midstream.overlay.load import load_overlay, places, without_version
 from midstream.overlay.model import Effect
 from midstream.overlay.select import no_stage, ship_stage
 from midstream.overlay.tables import Tables, load_tables
@@ -199,10 +199,11 @@ class _Rebase:
 
     def run(self) -> Rebased:
         origin = self.shared.origin_of(self.target)
-        overlay = load_overlay(self.shared.folder, self.target, origin.release)
+        overlay = load_overlay(self.shared.folder, self.target, origin.counts_as)
+        unversioned = _without_version(overlay, origin)
         dockerfile = _readable(origin)
         self.readings = Readings(origin, dockerfile)
-        known = self.shared.known_decisions(overlay, origin.release)
+        known = self.shared.known_decisions(overlay, origin.counts_as)
         earlier, unseen = self._earlier(known, origin)
         identity = history.identity_question(earlier, origin.dockerfile, origin.blob, known)
         try:
@@ -248,6 +249,7 @@ class _Rebase:
             said = self._said_of_template(overlay, subject, said, claims, proofs)
             lost = tuple(name for name in shipped.values if name not in proofs.arguments)
         answered_for = [
+            *unversioned,
             *history.with_what_became(before, wanted.found, overlay.edits, subject),
             *said, *shipped.found,
             *disagreements(subject, origin, shipped.values, shipped.upstream),
@@ -434,7 +436,7 @@ class _Rebase:
         self, overlay: Overlay, origin: Origin, subject: Subject, stage: Stage, names: Any
     ) -> Wanted:
         return carry_out(
-            subject, stage, overlay.edits, names, release=origin.release, date=origin.date
+            subject, stage, overlay.edits, names, release=origin.counts_as, date=origin.date
         )
 
     def _with_files(
@@ -535,6 +537,7 @@ class _Rebase:
             upstream={
                 "project": origin.project,
                 "release": origin.release,
+                **_version(origin),
                 "commit": origin.commit,
                 "path": origin.dockerfile.name,
                 "blob": origin.blob,
@@ -576,6 +579,18 @@ class _Proofs:
     def arguments(self) -> frozenset[str]:
         """The names that the result's ARGs declare."""
         return templating.argument_names(self.graph.dockerfile)
+
+
+def _version(origin: Origin) -> dict[str, str | None]:
+    """What a commit counts as, for a lock; a release says it itself."""
+    return {} if origin.release or not origin.counts_as else {"version": origin.counts_as}
+
+
+def _without_version(overlay: Overlay, origin: Origin) -> list[Diagnostic]:
+    if origin.counts_as is not None:
+        return []
+    is_commit = origin.snapshot is not None
+    return without_version(overlay, origin.label, origin.project, is_commit=is_commit)
 
 
 def _readable(origin: Origin) -> Dockerfile:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from midstream.upstream.lock import Lock
 
 _SIBLING = re.compile(rb"""sibling\(\s*["']([^"']+)["']\s*\)""")
-_NO_MATTER = ("commit",)  # of the upstream that a plan and a lock name
+_NO_MATTER = ("commit", "version")  # of the upstream that a plan and a lock name
 
 
 def overlay_digest(tree: Tree) -> str:

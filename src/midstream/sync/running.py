@@ -280,6 +280,7 @@ class Sync:
             said.get("Overlay") == inputs.overlay
             and said.get("Tool") == inputs.tool
             and before.release == inputs.lock.release
+            and (before.commit == inputs.lock.commit or before.version == inputs.lock.version)
             and self._matter(target, before) == self._matter(target, inputs.lock)
         )
 

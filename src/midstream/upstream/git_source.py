@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from midstream.adapters import git
+from midstream.adapters import files, git
 from midstream.adapters.blobs import Blobs
 from midstream.adapters.git import NoSuchRef
 from midstream.adapters.git_cache import Cache
@@ -15,6 +17,7 @@ from midstream.errors import IntegrityError, UsageError
 from midstream.upstream.config import any_matches
 from midstream.upstream.lock import Lock
 from midstream.upstream.snapshot import NotInRelease, Snapshot
+from midstream.upstream.versions import Tagged, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -116,8 +119,51 @@ class GitSource(Struct, frozen=True, dict=True):
             ) from error
 
     def lock(self, ref: str) -> Lock:
-        """What upstream is at a ref; nothing but trees is fetched."""
-        return self.lock_of(self.tip(ref), self.release_of(ref))
+        """What upstream is at a ref; nothing but trees and tags is fetched."""
+        commit, release = self.tip(ref), self.release_of(ref)
+        lock = self.lock_of(commit, release)
+        is_branch = ref == f"refs/heads/{self._git.branch}"
+        return lock if release else replace(lock, version=self.version(lock, is_branch=is_branch))
+
+    def version(self, lock: Lock, *, is_branch: bool) -> str:
+        """What a commit counts as where `releases:` are compared; nothing where no tag tells.
+
+        `is_branch` says that it is the tip of the followed branch; else its history is looked at.
+        What was found is kept, so that a look at a commit that didn't move asks for no tags.
+        """
+        kept = self._memory(lock.commit)
+        if files.exists(kept):
+            return files.read(kept).decode()
+        date, ancestors = (lock.date, frozenset[str]()) if is_branch else self._left(lock)
+        found = version_of(lock.commit, date, self._tags, ancestors)
+        files.write(kept, found.encode())
+        return found
+
+    def _left(self, lock: Lock) -> tuple[str, frozenset[str]]:
+        """When a commit's branch left the followed one, and the commits since."""
+        commit = self.history.commit(lock.commit)
+        meeting = self.history.meeting(self._branch, commit)
+        if meeting == commit:
+            return lock.date, frozenset()
+        date = self.history.commits([meeting])[0].date if meeting else ""
+        return date, self.history.since(meeting, commit)
+
+    @cached_property
+    def _branch(self) -> str:
+        """The tip of the followed branch, with its history."""
+        return self.history.tip(self.ref(None))
+
+    @cached_property
+    def _tags(self) -> list[Tagged]:
+        cache = Cache.of(self.cache, git.address(self._git.url), shallow=True, bare=True)
+        tags = cache.tagged(self._git.tags)
+        return [Tagged(t.name.removeprefix(self._prefix), t.commit, t.date) for t in tags]
+
+    def _memory(self, commit: str) -> Path:
+        # The answer depends on what is followed, so the folder is named for it.
+        followed = "\0".join((self._git.url, self._git.branch, self._git.tags))
+        name = hashlib.sha256(followed.encode()).hexdigest()[:16]
+        return self.cache / "versions" / name / commit
 
     def line(self, old: str, new: str, paths: Iterable[str]) -> tuple[Snapshot, ...]:
         """Upstream at one commit, and at each one up to another that changed one of these paths.
@@ -128,9 +174,14 @@ class GitSource(Struct, frozen=True, dict=True):
         if not self.history.is_ancestor(first, last):
             raise UsageError(f"`{old}` is no part of the history of `{new}`", help="older..newer")
         commits = [first, *reversed(self.history.between(first, last, paths))]
-        locks = [self.lock_of(each, within=self.history) for each in commits]
+        locks = self._counted([self.lock_of(each, within=self.history) for each in commits])
         self.bring_blobs(blob for lock in locks for blob in lock.files.values())
         return tuple(Snapshot(lock, self.blobs) for lock in locks)
+
+    def _counted(self, line: list[Lock]) -> list[Lock]:
+        """The locks of a line of commits, each with what it counts as."""
+        on = self.history.is_ancestor(line[-1].commit, self._branch)
+        return [replace(each, version=self.version(each, is_branch=on)) for each in line]
 
     def _in_history(self, ref: str) -> str:
         return self.history.commit(ref) if git.is_id(ref) else self.history.tip(ref)
@@ -141,12 +192,12 @@ class GitSource(Struct, frozen=True, dict=True):
         (about,) = cache.commits([commit])
         entries = cache.entries(commit)
         self._no_links(entries)
-        files = {
+        kept = {
             path: entry.blob
             for path, entry in sorted(entries.items())
             if entry.is_file and self.project.wants(path)
         }
-        return Lock(self.project.name, release, commit, about.date, None, files)
+        return Lock(self.project.name, release, commit, about.date, None, kept)
 
     def locked(self, lock: Lock) -> Snapshot:
         """The locked files; fetched where the cache doesn't have all of them."""

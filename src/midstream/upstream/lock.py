@@ -53,7 +53,8 @@ class Lock(Struct, frozen=True):
 
     `release` is empty for a commit that is no release. `commit` is as the source says it, perhaps
     abbreviated, or empty. `date` is that of the commit
-    or the release, as RFC 3339 writes it. `files` maps paths to git blob ids.
+    or the release, as RFC 3339 writes it. `files` maps paths to git blob ids. `version` is what a
+    commit counts as where `releases:` are compared; empty where that can't be told.
     """
 
     project: str
@@ -62,6 +63,12 @@ class Lock(Struct, frozen=True):
     date: str
     archive: Archive | None
     files: Mapping[str, str]
+    version: str = ""
+
+    @property
+    def counts_as(self) -> str | None:
+        """What ranges of releases are compared with: the release, or the commit's version."""
+        return self.release or self.version or None
 
     @property
     def name(self) -> str:
@@ -77,6 +84,7 @@ class Lock(Struct, frozen=True):
             "midstream": VERSION,
             "project": self.project,
             "release": self.release,
+            **({"version": self.version} if self.version else {}),
             "commit": self.commit,
             "date": self.date,
         }
@@ -100,6 +108,7 @@ def read_lock(source: Source) -> Lock:
             date=_text(content, "date"),
             archive=_archive(content["archive"]) if "archive" in content else None,
             files={path: _blob(path, name) for path, name in content["files"].items()},
+            version=_text(content, "version") if "version" in content else "",
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _unreadable(source, f"a value is missing or of another kind: {error}", 0) from None

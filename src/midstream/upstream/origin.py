@@ -37,6 +37,11 @@ class Origin(Struct, frozen=True, dict=True):
         """What findings call it: `vllm 0.33.0`, or `vllm 0123456789ab` off the releases."""
         return self.snapshot.label if self.snapshot else self.dockerfile.name
 
+    @property
+    def counts_as(self) -> str | None:
+        """What ranges of releases are compared with; None where nothing tells."""
+        return self.release or (self.snapshot.lock.counts_as if self.snapshot else None)
+
     def file(self, path: str) -> Source:
         """A file beside the Dockerfile. Raises `NotInRelease`, or `UsageError`."""
         if self.snapshot is None:
