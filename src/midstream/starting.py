@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from midstream.errors import UsageError
+from midstream.upstream.config import is_dockerfile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -98,18 +99,13 @@ def targets_of(project: str, paths: Iterable[str]) -> dict[str, str]:
     """A target for each Dockerfile, named as its ending or its folder says: `Dockerfile.rocm` is
     `rocm`, `images/worker/Dockerfile` is `worker`."""
     found: dict[str, str] = {}
-    for path in sorted(filter(_is_dockerfile, paths), key=lambda each: (each.count("/"), each)):
+    for path in sorted(filter(is_dockerfile, paths), key=lambda each: (each.count("/"), each)):
         folder, name = posixpath.split(path)
         ending = name.removesuffix(".Dockerfile").partition(".")[2] or name.partition(".Docker")[0]
         plain = ending if ending not in ("Dockerfile", "Containerfile") else project
         names = (plain, posixpath.basename(folder), path.replace("/", "-"))
         found[next(each for each in names if each and each not in found)] = path
     return found
-
-
-def _is_dockerfile(path: str) -> bool:
-    name = posixpath.basename(path)
-    return name.startswith(("Dockerfile", "Containerfile")) or name.endswith(".Dockerfile")
 
 
 def _scalar(text: str) -> str:

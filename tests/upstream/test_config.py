@@ -158,3 +158,22 @@ def test_a_dockerfile_that_nobody_named_is_unlisted() -> None:
 )
 def test_a_star_stays_within_its_folder_and_two_do_not(glob: str, path: str, matches: bool) -> None:
     assert any_matches([glob], path) is matches
+
+
+@pytest.mark.parametrize(
+    ("path", "is_asked_about"),
+    [
+        ("images/app/Dockerfile.gpu", True),  # beside a target's
+        ("images/app/Containerfile", True),
+        ("docker/gpu.Dockerfile", True),
+        ("images/app/Dockerfile.dockerignore", False),
+        ("images/app/Dockerfile.md", False),
+        ("examples/Dockerfile", False),
+    ],
+)
+def test_a_new_dockerfile_is_looked_for_where_upstream_keeps_them(
+    path: str, is_asked_about: bool
+) -> None:
+    found = project(f"{HEAD}dockerfiles: {{app: images/app/Dockerfile}}\n")
+    assert found.wants(path) == is_asked_about
+    assert found.unlisted([path]) == ((path,) if is_asked_about else ())

@@ -94,14 +94,14 @@ class Project(Struct, frozen=True, dict=True):
 
     def wants(self, path: str) -> bool:
         """Whether a file of a release is kept."""
-        return path in self._tracked or is_dockerfile(path) or any_matches(self.watch, path)
+        return path in self._tracked or self._may_be_ours(path) or any_matches(self.watch, path)
 
     def unlisted(self, paths: Iterable[str]) -> tuple[str, ...]:
         """Upstream's Dockerfiles that are neither a target's nor ignored, sorted."""
         return tuple(
             path
             for path in sorted(paths)
-            if is_dockerfile(path)
+            if self._may_be_ours(path)
             and path not in self._tracked
             and not any_matches(self.ignore, path)
         )
@@ -110,11 +110,24 @@ class Project(Struct, frozen=True, dict=True):
     def _tracked(self) -> frozenset[str]:
         return frozenset(path for each in self.dockerfiles.values() for path in each.paths)
 
+    def _may_be_ours(self, path: str) -> bool:
+        """Whether it is a Dockerfile, and stands where upstream keeps those that matter here."""
+        return is_dockerfile(path) and posixpath.dirname(path) in self._folders
+
+    @cached_property
+    def _folders(self) -> frozenset[str]:
+        """Where upstream keeps Dockerfiles."""
+        return _USUAL_FOLDERS | {posixpath.dirname(path) for path in self._tracked}
+
+
+_USUAL_FOLDERS = frozenset(("", "docker"))
+
 
 def is_dockerfile(path: str) -> bool:
-    """Whether a path of upstream is that of a Dockerfile, by where it stands and its name."""
-    folder, name = posixpath.split(path)
-    return folder in ("", "docker") and name.startswith("Dockerfile") and not name.endswith(".md")
+    """Whether a path is that of a Dockerfile, by its name."""
+    name = posixpath.basename(path)
+    named = name.startswith(("Dockerfile", "Containerfile")) or name.endswith(".Dockerfile")
+    return named and not name.endswith((".md", ".dockerignore"))
 
 
 def any_matches(globs: Iterable[str], path: str) -> bool:
