@@ -12,7 +12,7 @@ import re
 import shlex
 import shutil
 import textwrap
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
 from click.testing import CliRunner
@@ -140,17 +140,25 @@ class Tree:
 
 
 def excerpt(text: str, codes: tuple[str, ...]) -> str:
-    """The findings with these codes, each code once, and the summary."""
+    """The findings with these codes, each code once, what questions are about, and the summary."""
     blocks = [block.strip("\n") for block in text.split("\n\n")]
+    about = {first: second for first, second in pairwise(blocks) if second.startswith("  then ")}
     shown: list[str] = []
     for code in codes:
         every = [block for block in blocks if re.match(rf"\w+\[{code}\]", block)]
         if not every:
             raise AssertionError(f"no {code} was said:\n{text}")
         shown.append(every[0] + "\n")
+        shown += [about[every[0]] + "\n"] if every[0] in about else []
         if len(every) > 1:
             shown.append(f"… and {len(every) - 1} more of {code}\n")
-    last = [line for line in blocks[-1].splitlines() if "upstream instructions" not in line]
+    last = [
+        line
+        for block in blocks
+        if re.match(r"\w+: |wrote ", block)
+        for line in block.splitlines()
+        if "upstream instructions" not in line
+    ]
     return "\n".join([*shown, *_fewer(last)])
 
 

@@ -1,5 +1,14 @@
 from __future__ import annotations
 
+import fcntl
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import termios
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -354,3 +363,135 @@ def test_a_name_that_another_stage_sets_now_was_decided_about(tmp_path: Path) ->
     assert demo.run("rebase", "--target", "app").exit_code == 0
     upstream(demo, ("AS final", "AS final\nENV MODE=slow"), release="2.3")
     assert demo.run("rebase", "--target", "app").codes == ["MS221"]  # set in both: look at it
+
+
+# --- a question on one screen ---
+
+
+def test_a_question_shows_both_texts_their_places_and_what_the_edit_does(tmp_path: Path) -> None:
+    demo = decided(tmp_path)
+    upstream(demo, ("# what the build needs\n", "\n"), ("make install", "make install --strip"))
+    for words in (("rebase", "--target", "app"), ("decide", "--target", "app")):
+        ran = demo.run(*words)
+        assert ran.exit_code == 1
+        assert (
+            "  then  docker/Dockerfile:8\n"
+            "  now   docker/Dockerfile:8\n"
+            "    -make install\n"
+            "    +make install --strip\n"
+            "  here  overlays/app/overlay.yaml:12: ours is faster\n"
+            "    | {id: fast, at: build / RUN / make install, replace: "
+        ) in ran.stderr
+
+
+def test_something_new_is_shown_with_the_comment_that_says_why_it_is_there(tmp_path: Path) -> None:
+    demo = decided(tmp_path)
+    upstream(demo, ("ENV MODE=fast\n", "ENV MODE=fast\n# for the tests\nENV SECRET=1\n"))
+    ran = demo.run("rebase", "--target", "app")
+    assert "  then  nothing\n  now   docker/Dockerfile:16\n    +# for the tests\n" in ran.stderr
+    assert 'here  overlays/app/overlay.yaml:13\n    | "@ship / ENV,ENTRYPOINT,CMD"' in ran.stderr
+
+
+def test_what_went_is_shown_as_it_was(tmp_path: Path) -> None:
+    demo = decided(tmp_path)
+    upstream(demo, ('ENTRYPOINT ["/opt/app/run"]\n', ""))
+    ran = demo.run("rebase", "--target", "app")
+    assert '  now   nothing\n    -ENTRYPOINT ["/opt/app/run"]\n' in ran.stderr
+
+
+def test_the_answer_before_is_shown_with_the_next_question(tmp_path: Path) -> None:
+    demo = decided(tmp_path)
+    upstream(demo, ("make install", "make install --strip"))
+    demo.run("decide", "--target", "app", "fast", "--accept", "--why", "ours strips too")
+    demo.run("rebase", "--target", "app")
+    upstream(demo, ("--strip", "--trip"), release="2.3")
+    said = f"last  accept by Ada, {demo.date[:10]}: ours strips too"
+    assert said in demo.run("rebase", "--target", "app").stderr
+
+
+def test_a_file_of_ours_is_asked_about_with_what_changed_in_upstreams(tmp_path: Path) -> None:
+    body = "files: {tools/x.sh: {with: x.j2, why: ours needs no apt}}\n"
+    dockerfile = DOCKERFILE.replace(
+        "RUN make -j 4", "COPY tools/x.sh /x.sh\nRUN /x.sh && make -j 4"
+    )
+    demo = make(
+        tmp_path, dockerfile, body, upstream={"tools/x.sh": "echo a\necho b\n"}, app__x_j2="echo\n"
+    )
+    assert demo.run("rebase", "--target", "app").exit_code == 0
+    demo.track("2.2", {"tools/x.sh": "echo a\necho c\n"})
+    ran = demo.run("rebase", "--target", "app")
+    assert "  then  tools/x.sh:1\n  now   tools/x.sh:1\n     echo a\n    -echo b\n" in ran.stderr
+    assert "ours needs no apt" in ran.stderr
+
+
+def test_json_says_what_a_question_takes_and_is_about(tmp_path: Path) -> None:
+    demo = decided(tmp_path)
+    upstream(demo, ("make install", "make install --strip"))
+    ran = demo.run("--json", "rebase", "--target", "app", "--check")
+    (asked,) = json.loads(ran.stdout)["targets"][0]["asked"]
+    assert (asked["id"], asked["takes"], asked["why"]) == ("fast", ["accept"], "ours is faster")
+    assert [each["text"] for each in asked["then"] + asked["now"]] == [
+        "make install", "make install --strip"
+    ]  # fmt: skip
+
+
+def test_a_long_difference_is_cut_and_says_so(tmp_path: Path) -> None:
+    demo = decided(tmp_path)
+    more = "\n".join(f"    # line {n}" for n in range(60))
+    upstream(demo, ("&& make install", f"&& make install \\\n{more}\n    --strip"))
+    ran = demo.run("rebase", "--target", "app")
+    assert "lines more" in ran.stderr
+
+
+def test_the_difference_is_shown_while_a_question_is_open(tmp_path: Path) -> None:
+    demo = decided(tmp_path)
+    before = demo.outputs()
+    upstream(demo, ("make install", "make install --strip"), ("MODE=fast", "MODE=faster"))
+    ran = demo.run("rebase", "--target", "app", "--diff")
+    assert ran.exit_code == 1
+    assert "-ENV MODE=fast\n+ENV MODE=faster\n" in ran.stdout
+    assert demo.outputs() == before
+
+
+def on_a_terminal(demo: Demo, answers: str, *, breaks_off: bool = False) -> tuple[int, str]:
+    """`decide` as a person runs it, with what they type; and Ctrl-C once that is in the lock."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "XDG_CACHE_HOME": str(demo.root / "cache")}
+    words = ["--root", str(demo.root / "tree"), "decide", "--target", "app"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "midstream", *words],
+        stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
+        start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    ) as running:  # fmt: skip
+        os.close(theirs)
+        os.write(ours, answers.encode())
+        for _ in range(300 if breaks_off else 0):
+            if demo.json(LOCK)["answers"]:
+                os.write(ours, b"\x03")
+                break
+            time.sleep(0.1)
+        said = running.communicate(timeout=60)[1].decode()
+    os.close(ours)
+    return running.returncode, said
+
+
+def test_on_a_terminal_each_question_is_asked_and_one_can_be_left_open(tmp_path: Path) -> None:
+    demo = decided(tmp_path)
+    upstream(demo, ("make install", "make install --strip"), ("MODE=fast", "MODE=fast\nENV NEW=1"))
+    code, said = on_a_terminal(demo, "s\nx\nd\nnobody needs it\n")
+    assert code == 1
+    assert "+make install --strip" in said
+    assert "1 questions are left" in said
+    answers = demo.json(LOCK)["answers"]
+    assert {name: each["answer"] for name, each in answers.items()} == {"final / ENV NEW": "drop"}
+    code, said = on_a_terminal(demo, "a\nours strips too\n")
+    assert (code, "now run: midstream rebase --target app" in said) == (0, True)
+    assert demo.run("rebase", "--target", "app").exit_code == 0
+
+
+def test_who_breaks_off_has_lost_no_answer(tmp_path: Path) -> None:
+    demo = decided(tmp_path)
+    upstream(demo, ("make install", "make install --strip"), ("MODE=fast", "MODE=fast\nENV NEW=1"))
+    code, _ = on_a_terminal(demo, "a\nours strips too\n", breaks_off=True)
+    assert code in (130, -signal.SIGINT)
+    assert list(demo.json(LOCK)["answers"]) == ["fast"]

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from midstream import report
 from midstream.adapters import files, process
-from midstream.commands import upstreams
+from midstream.commands import asking, upstreams
 from midstream.commands import workspace as at
 from midstream.errors import Exit, UsageError
 from midstream.history import decisions
@@ -19,6 +19,8 @@ from midstream.overlay.fragments import OVERLAYS
 from midstream.source import Source
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from midstream.cli import Workspace
     from midstream.history.decisions import Decisions, Question
     from midstream.rebasing.flow import Rebased
@@ -65,13 +67,18 @@ def command(
         report.note(f"{target}: nothing is asked")
         return Exit.OK
     elif sys.stdin.isatty():
-        new = _interview(known, questions, rebased)
+        new = _interview(known, questions, rebased, lambda lock: files.write(path, lock.as_bytes()))
     else:
         _show(rebased)
         return Exit.FINDINGS
     files.write(path, new.as_bytes())
     left = [name for name in questions if new.answers.get(name) == known.answers.get(name)]
-    report.note(f"{target}: wrote {path}; {len(left)} questions are left")
+    said = (
+        f"{len(left)} questions are left"
+        if left
+        else f"now run: midstream rebase --target {target}"
+    )
+    report.note(f"{target}: wrote {path}; {said}")
     return Exit.FINDINGS if left else Exit.OK
 
 
@@ -144,12 +151,16 @@ def _forgotten(known: Decisions, ids: tuple[str, ...]) -> Decisions:
     return replace(known, answers=kept)
 
 
-def _interview(known: Decisions, questions: dict[str, Question], rebased: Rebased) -> Decisions:
-    """Show each question with both texts, ask, and go on; `s` leaves one open."""
+def _interview(
+    known: Decisions,
+    questions: dict[str, Question],
+    rebased: Rebased,
+    keep: Callable[[Decisions], None],
+) -> Decisions:
+    """Show each question with both texts, ask, and go on; `s` leaves one open. Each answer is kept
+    at once, so that who breaks off has lost none."""
     for question in questions.values():
-        report.show_findings([question.finding])
-        for line in _both_texts(rebased, question):
-            report.note(line)
+        asking.show(rebased, question)
         keys = {each.value[0]: each for each in question.takes}
         choices = ", ".join(f"[{key}]{each.value[1:]}" for key, each in keys.items())
         key = click.prompt(
@@ -159,24 +170,13 @@ def _interview(known: Decisions, questions: dict[str, Question], rebased: Rebase
             continue
         why = click.prompt("why", err=True)
         known = _with(known, question, keys[key], why, rebased)
+        keep(known)
     return known
 
 
-def _both_texts(rebased: Rebased, question: Question) -> list[str]:
-    """The old text and the new one of what is asked about, where both are at hand."""
-    for change in rebased.changes:
-        movement = change.movement
-        if change.by == question.id and movement.new is not None:
-            new = rebased.origin.dockerfile[movement.new.span].splitlines()
-            old = []
-            if movement.old is not None and rebased.then is not None:
-                old = rebased.then[movement.old.span].splitlines()
-            return [*(f"- {line}" for line in old), *(f"+ {line}" for line in new)]
-    return []
-
-
 def _show(rebased: Rebased) -> None:
-    report.show_findings([question.finding for question in rebased.questions])
+    for question in rebased.questions:
+        asking.show(rebased, question)
     report.note(f"{rebased.overlay.target}: {len(rebased.questions)} questions")
 
 

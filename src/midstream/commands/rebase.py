@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from midstream import report
 from midstream.adapters import files
-from midstream.commands import moving, upstreams
+from midstream.commands import asking, moving, upstreams
 from midstream.commands import workspace as at
 from midstream.errors import Exit, MidstreamError, UsageError
 from midstream.history import decisions
@@ -73,24 +73,20 @@ def command(
     wanted = _wanted(workspace, targets, origins, every=every)
     place = _Place(workspace, out, keeps_lock=is_locked and not out)
     done, failed = _rebase_each(rebaser, wanted)
-    if workspace.json:
-        report.document("rebase", {"targets": [_as_json(each) for each in done]})
-    else:
-        for rebased in done:
-            _show(rebased)
+    _show_all(workspace, done)
 
     def finish(rebased: Rebased) -> Exit:
-        if not rebased.is_proved or (
-            workspace.strict and any(found.wants_something for found in rebased.findings)
-        ):
+        wants = workspace.strict and any(found.wants_something for found in rebased.findings)
+        shows = diff and not rebased.has_errors  # with open questions too: what it would be
+        if shows:
+            _show_difference(place, rebased)
+        if wants or not rebased.is_proved:
             return Exit.FINDINGS
         if check:
             return Exit.FINDINGS if _outdated(place, rebased) else Exit.OK
         if stdout:
             report.raw(rebased.result.data)
-        elif diff:
-            _show_difference(place, rebased)
-        else:
+        elif not shows:
             _write(place, rebased)
         return Exit.OK
 
@@ -201,11 +197,23 @@ def _show_difference(place: _Place, rebased: Rebased) -> None:
 # --- showing ---
 
 
+def _show_all(workspace: Workspace, done: list[Rebased]) -> None:
+    if workspace.json:
+        report.document("rebase", {"targets": [_as_json(each) for each in done]})
+        return
+    for rebased in done:
+        _show(rebased)
+
+
 def _show(rebased: Rebased) -> None:
-    report.show_findings([*rebased.findings, *(each.finding for each in rebased.questions)])
+    report.show_findings(rebased.findings)
     report.note(f"{rebased.overlay.target}: {rebased.ledger.summary()}")
     for line in moving.lines(rebased):
         report.note(line)
+    if rebased.questions:
+        report.note("")
+    for question in rebased.questions:  # last, so that they are what is on the screen
+        asking.show(rebased, question)
     if not rebased.is_proved:
         errors = sum(found.is_error for found in rebased.findings)
         asked = len(rebased.questions)
@@ -234,6 +242,7 @@ def _as_json(rebased: Rebased) -> dict[str, object]:
         ],
         "facts": [moving.fact_as_json(each) for each in rebased.facts],
         "questions": [each.id for each in rebased.questions],
+        "asked": [asking.as_json(rebased, each) for each in rebased.questions],
         "findings": [
             report.finding_as_json(each)
             for each in (*rebased.findings, *(q.finding for q in rebased.questions))

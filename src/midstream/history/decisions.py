@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from enum import StrEnum
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
@@ -302,7 +303,7 @@ def open_questions(
                     source=dockerfile,
                     span=each.span,
                     help=f"compare, mend the edit if it needs it, and run: "
-                    f"midstream decide --target {known.target} {name} --accept --why …",
+                    f"midstream decide --target {known.target} {quote(name)} --accept --why …",
                     context=then,
                     also=Place(edit.place.source, edit.place.span, "the edit") if edit else None,
                 ),
@@ -322,7 +323,7 @@ def open_questions(
                     "wants to be asked",
                     source=dockerfile,
                     span=each.span,
-                    help=f"midstream decide --target {known.target} '{label}' "
+                    help=f"midstream decide --target {known.target} {quote(label)} "
                     f"{'--carry or --drop' if each.may_be_dropped else '--accept'} --why …",
                     context=then,
                 ),
@@ -371,5 +372,5 @@ def expired(known: Decisions | None, names: Iterable[str]) -> Iterator[Diagnosti
             "upstream doesn't have any more",
             source=source,
             span=Span(max(at, 0), max(at, 0) + len(name) + 2),
-            help=f"midstream decide --target {known.target} --forget '{name}'",
+            help=f"midstream decide --target {known.target} --forget {quote(name)}",
         )

@@ -19,6 +19,7 @@ from midstream.dockerfile.scan import parse
 from midstream.errors import Exit, MidstreamError, UsageError
 from midstream.history import blame, decisions, facts, watching
 from midstream.history import past as history
+from midstream.history.asked import with_asked
 from midstream.ledger import Claim, Fate, write_ledger
 from midstream.overlay.facts import FactMissing, read_facts
 from midstream.overlay.load import load_overlay, places, without_version
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from midstream.dockerfile.graph import Graph
     from midstream.dockerfile.model import Dockerfile, Stage
     from midstream.edit import Edit
+    from midstream.history.asked import Asked
     from midstream.history.decisions import Decisions, Question, Watched
     from midstream.history.facts import Moved
     from midstream.history.movement import Change
@@ -78,7 +80,8 @@ class Rebased(Struct, frozen=True, dict=True):
     `subject` is upstream's text as it was converted; `then` is the text that the last lock was made
     from; `files` are the texts of ours that stand in
     the build context's place, by path; `facts` are the values that upstream moved since the lock;
-    `unseen` names the upstream of the lock where not all of it is at hand to compare with.
+    `unseen` names the upstream of the lock where not all of it is at hand to compare with;
+    `asked` says, by a question's id, what it is about.
     """
 
     overlay: Overlay
@@ -96,6 +99,7 @@ class Rebased(Struct, frozen=True, dict=True):
     files: Mapping[str, str] = {}
     facts: tuple[Moved, ...] = ()
     unseen: str = ""
+    asked: Mapping[str, Asked] = {}
 
     @property
     def has_errors(self) -> bool:
@@ -282,6 +286,7 @@ class _Rebase:
             dict(self.files),
             facts.moved(earlier, changes, subject, stage, origin, overlay),
             unseen,
+            with_asked(questions, known, overlay, (before, earlier), (subject, stage, origin)),
         )  # fmt: skip
 
     def _watched(
