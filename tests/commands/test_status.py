@@ -107,12 +107,19 @@ def test_a_question_waits_for_a_person_and_not_for_a_sync(
     assert told(scene, "--no-images")["questions"] == ["final / ENTRYPOINT"]
 
 
-def test_an_upstream_that_is_down_is_3(scene: Scene) -> None:
-    scene.upstream.folder.rename(scene.upstream.folder.with_name("gone"))
-    assert status(scene).exit_code == 3
+def test_an_upstream_that_is_down_is_3_and_what_is_carried_is_shown(scene: Scene) -> None:
+    scene.sync()
+    name = (scene.upstream.tip() or "")[:12]
+    scene.upstream.folder.rename(scene.upstream.folder.with_name("away"))
+    ran = status(scene)
+    assert ran.exit_code == 3
+    assert f"app     demo {name}  2026-05-28  not known" in ran.stdout
+    assert "upstream:" not in ran.stdout
+    assert "error: " in ran.stderr
+    found = told(scene, "--no-images")
+    assert (found["carried"]["commit"][:12], found["said"]) == (name, "not known")
 
 
-@pytest.mark.registry
 def test_what_is_published_is_read_with_its_upstream(
     scene: Scene, debian: DebianRegistry, repository: str
 ) -> None:

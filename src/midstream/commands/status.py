@@ -13,7 +13,7 @@ from midstream.commands import workspace as at
 from midstream.commands.sync import Duration, job, one_run, wanted_targets
 from midstream.errors import Exit, MidstreamError
 from midstream.overlay.load import load_overlay
-from midstream.sync.status import Status, status
+from midstream.sync.status import Status, status, without_upstream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -66,25 +66,38 @@ def command(
     made = job(
         workspace, followed, repo or str(workspace.root), base, ref, pushes=remote, dry_run=True
     )
+    wanted = wanted_targets(workspace, followed, targets)
+    problem: MidstreamError | None = None
     with one_run(made, wait=60):
-        results = made.run(wanted_targets(workspace, followed, targets))
-        found = [status(made, each) for each in results]
+        try:
+            results = made.run(wanted)
+            found = [status(made, each) for each in results]
+        except MidstreamError as error:
+            if error.exit_code not in (Exit.OUTSIDE, Exit.TRANSIENT, Exit.AUTHENTICATION):
+                raise
+            results, found, problem = [], without_upstream(made, wanted), error
     published: Mapping[str, list[Published]] = {}
     if images:
-        published = _published(workspace, found, at.endpoints(registries))
+        published = _published(workspace, followed.name, found, at.endpoints(registries))
     forgotten = [each for each in found if most is not None and each.is_forgotten(most)]
     if workspace.json:
         report.document("status", _as_json(made, found, published, forgotten))
     else:
-        _show(made, found, published)
+        _show(found, published)
     for each in forgotten:
         report.note(f"{each.target}: {_hours(each.waiting)} behind, and no sync took care of it")
     failed = [each.exit for each in results if each.error is not None]
+    if problem is not None:
+        report.show_error(problem)
+        failed.append(Exit(problem.exit_code))
     return Exit.worst([*failed, *([Exit.FINDINGS] if forgotten else [])])
 
 
 def _published(
-    workspace: Workspace, found: Iterable[Status], endpoints: Mapping[str, Endpoint]
+    workspace: Workspace,
+    project: str,
+    found: Iterable[Status],
+    endpoints: Mapping[str, Endpoint],
 ) -> dict[str, list[Published]]:
     """What the registry holds under the tags of each target's overlay, and under its release."""
     from midstream.adapters.skopeo import Skopeo
@@ -103,13 +116,13 @@ def _published(
         return {
             each.target: [read(repository, tag) for tag in tags]
             for each in found
-            for repository, tags in [_where(workspace, each)]
+            for repository, tags in [_where(workspace, project, each)]
             if repository
         }
 
 
-def _where(workspace: Workspace, each: Status) -> tuple[str, list[str]]:
-    lock = at.lock(workspace, each.newest.project) or each.carried
+def _where(workspace: Workspace, project: str, each: Status) -> tuple[str, list[str]]:
+    lock = at.lock(workspace, project) or each.carried
     try:
         version = lock.counts_as if lock else None
         overlay = load_overlay(at.tree(workspace), each.target, version)
@@ -131,9 +144,10 @@ def _tags(overlay: Overlay, lock: Lock | None) -> list[str]:
 # --- showing ---
 
 
-def _show(made: Sync, found: list[Status], published: Mapping[str, list[Published]]) -> None:
-    lock = made.inputs.lock
-    report.line(f"upstream: {lock.label} of {lock.date[:10]}")
+def _show(found: list[Status], published: Mapping[str, list[Published]]) -> None:
+    newest = {each.newest.label: each.newest.date for each in found if each.newest}
+    for label, date in newest.items():
+        report.line(f"upstream: {label} of {date[:10]}")
     header = ("TARGET", "CARRIES", "OF", "BEHIND BY", "QUESTIONS", "PUBLISHED")
     rows = [
         (
@@ -150,6 +164,8 @@ def _show(made: Sync, found: list[Status], published: Mapping[str, list[Publishe
 
 
 def _behind(each: Status) -> str:
+    if each.newest is None:
+        return each.said
     if each.said and each.outcome in ("failed", "stopped", "held back"):
         return f"{each.outcome}: {each.said}"
     if not each.is_behind:
@@ -174,7 +190,7 @@ def _as_json(
 ) -> dict[str, object]:
     return {
         "project": made.project.name,
-        "newest": _lock_as_json(made.inputs.lock),
+        "newest": _lock_as_json(next((each.newest for each in found), None)),
         "targets": [
             {
                 "target": each.target,

@@ -179,6 +179,10 @@ class Sync:
             return Result(target, Outcome.HELD, held, standing)
         return self._rebased(target, standing, inputs)
 
+    def carried(self, target: str) -> Lock | None:
+        """The upstream that a target's branch, or the base, carries; upstream isn't asked."""
+        return self._standing(target).before
+
     def bring_history(self) -> None:
         """Fetch all of upstream's commits that lead to the one that is followed."""
         wanted = self.options.commit or self.options.ref

@@ -12,6 +12,8 @@ from midstream.history.movement import Answer
 from midstream.sync.running import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from midstream.sync.running import Result, Sync
     from midstream.upstream.lock import Lock
 
@@ -19,14 +21,15 @@ _BEHIND = (Outcome.MOVED, Outcome.ASKED, Outcome.ERRORS, Outcome.FAILED)
 
 
 class Status(Struct, frozen=True):
-    """One target. `carried` is what its branch, or the base, was made from. `changes` are those of
-    upstream that matter here; `days` lie between the two upstream dates; `waiting` are the seconds
-    since the first upstream commit that nobody took care of."""
+    """One target. `carried` is what its branch, or the base, was made from; `newest` is None where
+    upstream can't be asked. `changes` are those of upstream that matter here; `days` lie between
+    the two upstream dates; `waiting` are the seconds since the first upstream commit that nobody
+    took care of."""
 
     target: str
     outcome: Outcome
     carried: Lock | None
-    newest: Lock
+    newest: Lock | None
     changes: int
     questions: tuple[str, ...]
     days: float
@@ -62,6 +65,14 @@ def status(job: Sync, result: Result) -> Status:
         waiting=_waiting(job, before, lock) if behind else 0.0,
         said=result.said,
     )
+
+
+def without_upstream(job: Sync, targets: Iterable[str]) -> list[Status]:
+    """What stands here, where upstream can't be asked how far behind that is."""
+    return [
+        Status(target, Outcome.SAME, job.carried(target), None, 0, (), 0.0, 0.0, "not known")
+        for target in targets
+    ]
 
 
 def _seconds_between(old: Lock, new: Lock) -> float:
