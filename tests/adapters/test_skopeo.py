@@ -428,6 +428,28 @@ def test_skopeo_sees_nothing_of_the_persons_own_settings(
     assert not any("creds" in each or "password" in each or "token" in each for each in argv)
 
 
+def test_what_another_run_has_copied_changes_nothing(pair: Pair) -> None:
+    """Root's skopeo would know of it, and mount; whose run it is must not matter."""
+    for repository in ("a/first", "a/second"):
+        with Skopeo(timeout=20) as skopeo:
+            origin = at(pair.source, "a/in", pair.image.digest)
+            skopeo.copy(origin, at(pair.target, repository, "v"), pair.image.media_type)
+    assert not pair.target.requests("POST", "mount=")
+    assert pair.target.holds("a/second", "v") == pair.image.digest
+
+
+@pytest.mark.parametrize(("size", "mounts"), [(100 << 20, True), (50_000, False)])
+def test_large_images_of_one_run_are_mounted_from_each_other(
+    skopeo: Skopeo, pair: Pair, size: int, mounts: bool
+) -> None:
+    for repository in ("a/first", "a/second"):
+        origin = at(pair.source, "a/in", pair.image.digest)
+        target = at(pair.target, repository, "v")
+        skopeo.copy(origin, target, pair.image.media_type, size=size)
+        assert pair.target.holds(repository, "v") == pair.image.digest
+    assert bool(pair.target.requests("POST", "mount=")) is mounts
+
+
 def test_a_secret_that_a_registry_repeats_is_taken_out(
     pair: Pair, authfile: Callable[..., Path], skopeo: Skopeo
 ) -> None:

@@ -291,7 +291,7 @@ class _Run(Struct):
         its.doubtful.add(tag.tag)
         error: MidstreamError | None = None
         try:
-            self.outside.copy(source, target, unit.media_type)
+            self.outside.copy(source, target, unit.media_type, unit.size)
         except Stopped:
             raise
         except MidstreamError as found:

@@ -25,7 +25,7 @@ class Outside(Protocol):
     def side(self, repository: Repository) -> Side:
         """A repository to read, and to write attachments to."""
 
-    def copy(self, source: Reference, target: Reference, media_type: str) -> None:
+    def copy(self, source: Reference, target: Reference, media_type: str, size: int) -> None:
         """Copy an image once. Neither its return nor its failure says what the target holds."""
 
 
@@ -84,9 +84,9 @@ class Registries:
     def side(self, repository: Repository) -> Side:
         return Side(self.registry(repository.host), repository.path)
 
-    def copy(self, source: Reference, target: Reference, media_type: str) -> None:
+    def copy(self, source: Reference, target: Reference, media_type: str, size: int) -> None:
         with self.gates.turns((source.repository.host, target.repository.host)):
-            self.skopeo.copy(self._image(source), self._image(target), media_type)
+            self.skopeo.copy(self._image(source), self._image(target), media_type, size=size)
 
     def _image(self, reference: Reference) -> Image:
         from midstream.adapters.skopeo import Image
