@@ -12,6 +12,7 @@ import pytest
 from midstream.adapters import http
 from midstream.adapters.http import BadReply
 from midstream.adapters.registry import (
+    Access,
     Denied,
     Endpoint,
     Expired,
@@ -282,6 +283,18 @@ def test_a_blob_is_uploaded_once(double: Double) -> None:
     assert len(double.requests("POST")) == 1
 
 
+def test_a_blob_of_another_repository_is_taken_or_nothing_is_begun(double: Double) -> None:
+    double.load("a", images.image(), "v1")
+    blob = next(iter(double.repository("a").blobs))
+    with client(double) as registry:
+        assert registry.mount("b", blob, "a")
+        assert double.repository("b").blobs == {blob: double.repository("a").blobs[blob]}
+        assert not registry.mount("b", blob, "c")
+        double.mounts = False
+        assert not registry.mount("c", blob, "a")
+    assert double.repository("b").uploads == double.repository("c").uploads == {}
+
+
 def test_a_check_of_writing_leaves_nothing_there(double: Double) -> None:
     with client(double) as registry:
         registry.check_writable("a")
@@ -350,6 +363,18 @@ class TestLogins:
             assert len(double.log) == before + 1  # what was learnt is not asked again
             with pytest.raises(Unauthorized):
                 registry.manifest("c/d", "v1")
+
+    def test_a_blob_is_taken_from_where_the_login_may_read(
+        self, double: Double, authfile: Callable[..., Path]
+    ) -> None:
+        double.load("a/b", images.image(), "v1")
+        blob = next(iter(double.repository("a/b").blobs))
+        double.logins = {USER: PASSWORD}
+        with client(double, authfile=authfile(double.address)) as registry:
+            registry.check_writable("c/d")  # its token can't read what is mounted
+            assert registry.mount("c/d", blob, "a/b")
+        with client(double) as registry, pytest.raises(Unauthorized):
+            registry.mount("c/d", blob, "a/b")
 
     def test_a_token_that_ran_out_is_renewed(
         self, double: Double, authfile: Callable[..., Path]
@@ -422,7 +447,7 @@ class TestLogins:
             reply = registry.ping()
             reply.headers["WWW-Authenticate"] = f'Bearer realm="{double.url}/token",service="x"'
             with pytest.raises(BadReply, match="without TLS"):
-                registry._keys.answer(reply, "a", "pull")  # noqa: SLF001
+                registry._keys.answer(reply, Access("a", writes=False))  # noqa: SLF001
 
     @pytest.mark.parametrize(
         "body", [b"{}", b'{"token": 7}', b'{"token": "a\\nb"}', b"[]", b"<html>"]

@@ -65,6 +65,7 @@ class Double(Server):
         self.scheme = "bearer"
         self.anonymous_pull = False
         self._tokens: dict[str, str] = {}  # token -> scope
+        self._reads: dict[str, set[str]] = {}  # token -> what else it may read
         self._store = threading.RLock()
         self._routes = (
             (r"/v2/?", self._ping),
@@ -155,6 +156,7 @@ class Double(Server):
         may = "push" if user and "push" in actions else "pull"
         if user or self.anonymous_pull:
             self._tokens[token] = f"{name}:{may}"
+            self._reads[token] = {each.split(":")[1] for each in request.queries("scope")}
         else:  # quay gives a token that is good for nothing
             self._tokens[token] = ":"
         return _json(200, {"token": token, "expires_in": 300})
@@ -276,7 +278,7 @@ class Double(Server):
             return error(405, "UNSUPPORTED", "the registry is read-only")
         into = self.repository(name)
         mounted, source = request.query("mount"), request.query("from")
-        if self.mounts and mounted and source:
+        if self.mounts and mounted and source and self._may_read(request, source):
             data = self.repositories.get(source, Repository()).blobs.get(mounted)
             if data is not None:
                 into.blobs[mounted] = data
@@ -284,6 +286,10 @@ class Double(Server):
         upload = uuid.uuid4().hex
         into.uploads[upload] = b""
         return Response(202, {"Location": f"/v2/{name}/blobs/uploads/{upload}?_state=x"})
+
+    def _may_read(self, request: Request, name: str) -> bool:
+        by_token = self.logins and self.scheme == "bearer"
+        return not by_token or name in self._reads[request.header("Authorization")[7:]]
 
     def _upload(self, request: Request, name: str, upload: str) -> Response:
         into = self.repository(name)

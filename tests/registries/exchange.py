@@ -33,8 +33,11 @@ class Request:
         return urlsplit(self.target).path
 
     def query(self, name: str) -> str | None:
-        values = parse_qs(urlsplit(self.target).query, keep_blank_values=True).get(name)
+        values = self.queries(name)
         return values[0] if values else None
+
+    def queries(self, name: str) -> list[str]:
+        return parse_qs(urlsplit(self.target).query, keep_blank_values=True).get(name, [])
 
     def header(self, name: str) -> str:
         """All values as one: skopeo sends a header `Accept` for each type."""

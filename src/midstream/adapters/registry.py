@@ -11,7 +11,8 @@ import json
 import re
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 from urllib.parse import quote, urlencode
 
 from msgspec import Struct
@@ -40,7 +41,6 @@ _MOST_REDIRECTS = 5
 _ALGORITHMS = {"sha256": 64, "sha512": 128}
 _CHALLENGE = re.compile(r'([A-Za-z]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 
-Action = Literal["pull", "pull,push"]
 Around = Callable[[Callable[[], Reply]], Reply]
 
 
@@ -299,6 +299,26 @@ class Registry:
         )
         return digest
 
+    def mount(self, repository: str, digest: str, origin: str) -> bool:
+        """Have a blob taken from the repository `origin` of the same registry, with no byte sent.
+
+        False where the registry would have it uploaded; nothing is left begun.
+        """
+        reply = self._ask(
+            "POST",
+            repository,
+            f"blobs/uploads/?{urlencode({'mount': digest, 'from': origin})}",
+            {},
+            _TOKEN_LIMIT,
+            what=self._named(repository, digest),
+            body=b"",
+            origin=origin,
+        )
+        if reply.status == 201:
+            return True
+        self._cancel_upload(repository, self._place(reply))
+        return False
+
     def tags(self, repository: str) -> Iterator[str]:
         """All tags, page after page. Raises `NotFound` where there is no such repository."""
         for page in self._pages(repository, "tags/list?n=1000"):
@@ -325,13 +345,14 @@ class Registry:
 
     def check_writable(self, repository: str) -> None:
         """Begin an upload and cancel it. Raises what a push would, and leaves nothing there."""
-        place = self._start_upload(repository)
-        try:
+        self._cancel_upload(repository, self._start_upload(repository))
+
+    def _cancel_upload(self, repository: str, place: Url) -> None:
+        # One that can't be ended ends by itself; that it could begin was the question.
+        with suppress(MidstreamError):
             self._send(
                 "DELETE", place, repository, {}, _TOKEN_LIMIT, what=f"an upload to `{repository}`"
             )
-        except MidstreamError:
-            return  # the session ends by itself; that it could begin was the question
 
     def _start_upload(self, repository: str) -> Url:
         reply = self._ask(
@@ -343,6 +364,10 @@ class Registry:
             what=f"`{self.endpoint.host}/{repository}`",
             body=b"",
         )
+        return self._place(reply)
+
+    def _place(self, reply: Reply) -> Url:
+        """Where an upload goes on. Raises `BadReply`."""
         location = reply.header("Location")
         if not location:
             raise BadReply(f"`{self.endpoint.host}` began an upload without saying where")
@@ -374,9 +399,12 @@ class Registry:
         *,
         what: str,
         body: bytes | None = None,
+        origin: str = "",
     ) -> Reply:
         url = self._url(repository, path)
-        return self._send(method, url, repository, headers, limit, what=what, body=body)
+        return self._send(
+            method, url, repository, headers, limit, what=what, body=body, origin=origin
+        )
 
     def _send(
         self,
@@ -388,9 +416,12 @@ class Registry:
         *,
         what: str,
         body: bytes | None = None,
+        origin: str = "",
     ) -> Reply:
+        access = Access(repository, method not in ("GET", "HEAD"), origin)
+
         def ask() -> Reply:
-            return self._send_once(method, url, repository, headers, limit, what=what, body=body)
+            return self._send_once(method, url, access, headers, limit, what=what, body=body)
 
         return self._around(ask) if self._around else ask()
 
@@ -398,7 +429,7 @@ class Registry:
         self,
         method: str,
         url: Url,
-        repository: str,
+        access: Access,
         headers: Mapping[str, str],
         limit: int,
         *,
@@ -406,13 +437,10 @@ class Registry:
         body: bytes | None,
     ) -> Reply:
         """Ask with what authorization is known; on a 401, once more with what it asks for."""
-        action: Action = "pull" if method in ("GET", "HEAD") else "pull,push"
         limit = max(limit, _TOKEN_LIMIT)  # an error has a body too
-        reply = self._follow(
-            method, url, headers, self._keys.known(repository, action), limit, body
-        )
+        reply = self._follow(method, url, headers, self._keys.known(access), limit, body)
         if reply.status == 401 and reply.url.origin == self.endpoint.url.origin:
-            key = self._keys.answer(reply, repository, action)
+            key = self._keys.answer(reply, access)
             if key:
                 reply = self._follow(method, url, headers, key, limit, body)
         if reply.status >= 300:
@@ -453,6 +481,20 @@ class Registry:
         return refusal(reply, what, self.endpoint.host, self._keys.secrets)
 
 
+class Access(Struct, frozen=True):
+    """What a request does: reads a repository, or writes to it, with blobs of `origin` perhaps."""
+
+    repository: str
+    writes: bool
+    origin: str = ""
+
+    @property
+    def scopes(self) -> list[str]:
+        """As docker's token specification writes it."""
+        own = f"repository:{self.repository}:{'pull,push' if self.writes else 'pull'}"
+        return [own, f"repository:{self.origin}:pull"] if self.origin else [own]
+
+
 class _Keys:
     """The `Authorization` that each repository wants, as the registry's challenges taught us."""
 
@@ -460,28 +502,30 @@ class _Keys:
         self._endpoint = endpoint
         self._connections = connections
         self._authfile: authfile.Authfile | None = None
-        self._known: dict[tuple[str, str], str] = {}
+        self._known: dict[Access, str] = {}
         self._lock = threading.Lock()
         self.secrets: set[str] = set()
 
-    def known(self, repository: str, action: Action) -> str:
+    def known(self, access: Access) -> str:
+        """Who may write to a repository may read it, too."""
         with self._lock:
-            writes = self._known.get((repository, "pull,push"), "")
-            return writes or (self._known.get((repository, "pull"), "") if action == "pull" else "")
+            same = self._known.get(access, "")
+            writing = Access(access.repository, writes=True)
+            return same if access.writes else self._known.get(writing, same)
 
-    def answer(self, reply: Reply, repository: str, action: Action) -> str:
+    def answer(self, reply: Reply, access: Access) -> str:
         """The key that a 401 asks for, or none where we have no login that it would take."""
         scheme, _, rest = (reply.header("WWW-Authenticate") or "").partition(" ")
-        login = self._login(repository)
+        login = self._login(access.repository)
         match scheme.lower():
             case "bearer":
-                key = f"Bearer {self._token(_parameters(rest), login, repository, action)}"
+                key = f"Bearer {self._token(_parameters(rest), login, access)}"
             case "basic" if login and login.user:
                 key = login.basic
             case _:
                 return ""
         with self._lock:
-            self._known[repository, action] = key
+            self._known[access] = key
             self.secrets.add(key.partition(" ")[2])
         return key
 
@@ -500,17 +544,16 @@ class _Keys:
         self,
         asked: Mapping[str, str],
         login: authfile.Credentials | None,
-        repository: str,
-        action: Action,
+        access: Access,
     ) -> str:
         """By docker's token specification: GET with a login or none; POST with an identity."""
         realm = Url.parse(asked.get("realm", ""))
         if realm.scheme == "http" and not self._endpoint.plain:
             raise BadReply(f"`{self._endpoint.host}` wants a login sent without TLS")
         # What the challenge names may be less than what we are about to do.
-        query = {"scope": f"repository:{repository}:{action}"}
+        query = [("scope", each) for each in access.scopes]
         if service := asked.get("service"):
-            query["service"] = service
+            query.append(("service", service))
         if login and login.identity_token:
             reply = self._refresh(realm, query, login.identity_token)
         else:
@@ -519,7 +562,7 @@ class _Keys:
             url = realm.join(f"{realm.target}{joint}{urlencode(query)}")
             reply = self._connections.exchange("GET", url, headers, limit=_TOKEN_LIMIT)
         if reply.status != 200:
-            what = f"a token for `{self._endpoint.host}/{repository}`"
+            what = f"a token for `{self._endpoint.host}/{access.repository}`"
             raise refusal(reply, what, self._endpoint.host, self.secrets)
         content = _object(reply.body, f"the token of `{realm.host}`")
         token = content.get("token") or content.get("access_token")
@@ -527,9 +570,11 @@ class _Keys:
             raise BadReply(f"`{realm.host}` gave no token")
         return token
 
-    def _refresh(self, realm: Url, query: Mapping[str, str], identity: str) -> Reply:
+    def _refresh(self, realm: Url, query: list[tuple[str, str]], identity: str) -> Reply:
+        # All scopes in one field, as OAuth has it.
         form = {
-            **query,
+            **dict(query),
+            "scope": " ".join(value for name, value in query if name == "scope"),
             "grant_type": "refresh_token",
             "client_id": "midstream",
             "refresh_token": identity,

@@ -19,7 +19,7 @@ from msgspec import Struct, field
 from midstream.adapters.http import Transient
 from midstream.adapters.registry import NotFound, Unauthorized
 from midstream.errors import Exit, IntegrityError, MidstreamError, Refused
-from midstream.promotion import attachments
+from midstream.promotion import attachments, mounting
 from midstream.promotion.attachments import AttachmentsLost
 from midstream.promotion.pace import Stopped, rest
 from midstream.promotion.plan import MOVED, Action, Kind, SourceMissing, short
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from midstream.promotion.outside import Outside
     from midstream.promotion.pace import Patience
     from midstream.promotion.plan import Plan, TagPlan, Unit
+    from midstream.promotion.reference import Reference
 
 LAST = "latest"
 _FIRST_LOOK = 0.05  # seconds between the first two looks at a tag that was just written
@@ -291,6 +292,7 @@ class _Run(Struct):
         its.doubtful.add(tag.tag)
         error: MidstreamError | None = None
         try:
+            self._mount(unit, source)
             self.outside.copy(source, target, unit.media_type, unit.size)
         except Stopped:
             raise
@@ -299,6 +301,12 @@ class _Run(Struct):
         outcome = type(error).__name__ if error else "ok"
         self.journal.add("copied", **fields, outcome=outcome)
         return error
+
+    def _mount(self, unit: Unit, source: Reference) -> None:
+        """Where one registry has both ends, spare it the way through this machine."""
+        origin, target = source.repository, unit.destination
+        if origin.host == target.host and origin != target:
+            mounting.mount(self.outside.side(origin), self.outside.side(target), unit.digest)
 
     def _look(self, unit: Unit, tag: TagPlan, error: MidstreamError | None) -> Digest | None:
         """Read until it holds the image, or for as long as a registry may take to show it."""
