@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -105,8 +106,14 @@ class Scene:
         assert not made.failures, made.failures[0].error
         return made
 
-    def apply(self, plan: Plan, skopeo: Skopeo | None = None, folder: Path | None = None) -> Report:
-        way = Way(jobs=self.jobs, settle=self.settle, observe=self.events.append)
+    def apply(
+        self,
+        plan: Plan,
+        skopeo: Skopeo | None = None,
+        folder: Path | None = None,
+        planned: float = -math.inf,
+    ) -> Report:
+        way = Way(self.jobs, self.settle, self.events.append, planned)
         with (
             self.world.outside(skopeo) as outside,
             Journal(folder or self.folder / plan.run, now=lambda: "then") as held,

@@ -21,6 +21,7 @@ from midstream.promotion.journal import AnotherRuns, Journal
 from promotion.scene import FLOATING, LATEST, MINOR, NAMES, RELEASE, Scene, killed_at
 from promotion.world import NOW, UNIQUE, VALUES, World
 from registries import faults, images
+from registries.exchange import WRITES
 from registries.faults import Fault
 
 if TYPE_CHECKING:
@@ -79,6 +80,69 @@ def test_a_finished_plan_again_writes_nothing_and_starts_no_skopeo(scene: Scene)
     assert report.exit_code == Exit.OK
     assert len(scene.target.writes) == writes
     assert not any(each.copied for each in report.tags)
+
+
+def reads_before_writing(target: Double, name: str) -> list[str]:
+    """The tags of an image that were read before anything of it was written."""
+    found = []
+    for each in target.log:
+        if each.request.path.startswith(f"/v2/vllm/vllm-{name}/"):
+            if each.request.method in WRITES:
+                break
+            if each.request.method == "GET" and "midstream" in each.request.header("User-Agent"):
+                found.append(each.request.path.rpartition("/")[2])
+    return found
+
+
+def test_what_a_plan_has_just_read_is_not_read_again(scene: Scene, other_double: Double) -> None:
+    scene.jobs = 1
+    began = time.monotonic()
+    plan = scene.plan()
+    other_double.log.clear()
+    report = scene.apply(plan, planned=began)
+    assert report.exit_code == Exit.OK
+    assert scene.is_promoted()
+    assert not set(reads_before_writing(other_double, "rocm")) - {UNIQUE}
+    scene.promises_hold(plan, report)
+    # An older one is looked at whole, before anything is copied.
+    other_double.log.clear()
+    scene.apply(plan, planned=began - 60)
+    assert set(reads_before_writing(other_double, "rocm")) >= {UNIQUE, RELEASE, MINOR, LATEST}
+
+
+@pytest.mark.parametrize("tag", [RELEASE, MINOR, LATEST])
+def test_a_tag_that_moves_right_after_the_plan_is_seen_all_the_same(
+    scene: Scene, other_double: Double, tag: str
+) -> None:
+    began = time.monotonic()
+    plan = scene.plan()
+    another = images.image(seed=99)
+    other_double.load("vllm/vllm-rocm", another, tag)
+    report = scene.apply(plan, planned=began)
+    assert isinstance(dict(report.errors)["rocm"], MovedSince)
+    assert other_double.holds("vllm/vllm-rocm", tag) == another.digest
+    assert [scene.holds("tpu")[each] for each in FLOATING] == ["old", "old"]
+    assert scene.holds("rocm")[MINOR] == ("another" if tag == MINOR else "old")
+    scene.promises_hold(plan, report)
+
+
+def test_a_floating_tag_that_moves_while_others_are_copied_holds_those_of_the_group(
+    scene: Scene, other_double: Double
+) -> None:
+    plan = scene.plan()
+    another = images.image(seed=99)
+
+    def somebody(request: Request, go_on: Answer) -> Response:
+        answer = go_on(request)
+        other_double.load("vllm/vllm-rocm", another, LATEST)
+        return answer
+
+    scene.target.fails(Fault("PUT", f"/vllm-tpu/manifests/{RELEASE}$", somebody))
+    report = scene.apply(plan)
+    assert isinstance(dict(report.errors)["rocm"], MovedSince)
+    assert scene.holds("rocm") == {UNIQUE: "new", RELEASE: "new", MINOR: "old", LATEST: "another"}
+    assert scene.holds("tpu") == {UNIQUE: "new", RELEASE: "new", MINOR: "old", LATEST: "old"}
+    scene.promises_hold(plan, report)
 
 
 def test_tags_come_from_the_destination_once_the_image_is_there(scene: Scene) -> None:

@@ -6,6 +6,7 @@ little more than starting.
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -145,6 +146,7 @@ def apply(
             return _carry_out(workspace, made, outside, jobs, how)
     order = _order(workspace, how["runs"], choice)
     with _outside(registries, order.policy.registries, how) as outside:
+        how["planned"] = time.monotonic()
         made = _make(order, outside, jobs)
         if made.failures or not workspace.json:
             _show_plan(workspace, made)
@@ -338,7 +340,7 @@ def _carry_out(
             if event.what != "retry" and (workspace.verbose or event.what != "unchanged"):
                 following.say(event.image, _told(event))
 
-        way = applying.Way(jobs, how["settle"], observe)
+        way = applying.Way(jobs, how["settle"], observe, how.get("planned", -math.inf))
         found = applying.carry_out(made, outside, held, way)
         if found.is_done:
             _record(made, found, kept, outside, attach=how["attach_record"])

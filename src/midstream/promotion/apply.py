@@ -7,6 +7,7 @@ for every image of the group, and `latest` after all other floating tags.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -38,6 +39,7 @@ LAST = "latest"
 _FIRST_LOOK = 0.05  # seconds between the first two looks at a tag that was just written
 _LONGEST_LOOK = 1.0
 _FRESH = 0.5  # seconds for which a look at a unique tag holds
+_JUST_PLANNED = 10.0  # seconds for which a plan's own look at everything holds
 _MOST_BROKEN = 2  # copies that arrive damaged, or that the registry says it took and didn't
 
 
@@ -122,11 +124,15 @@ class HeldBack(MidstreamError):
 
 
 class Way(Struct, frozen=True):
-    """How a plan is carried out. `settle`: seconds until a written tag must be readable."""
+    """How a plan is carried out. `settle`: seconds until a written tag must be readable.
+
+    `planned`: by `time.monotonic`, when the making of the plan began; left out, it is an old one.
+    """
 
     jobs: int = 4
     settle: float = 10.0
     observe: Callable[[Event], None] = field(default=lambda _event: None)
+    planned: float = -math.inf
 
 
 def carry_out(plan: Plan, outside: Outside, journal: Journal, way: Way) -> Report:
@@ -198,7 +204,9 @@ class _Run(Struct):
         process.end_all()
 
     def _phases(self, progress: Sequence[_Progress], each_of: _EachOf) -> None:
-        for phase in (self._look_first, self._arrive, self._float, self._float_last):
+        for phase in (
+            self._look_first, self._arrive, self._look_again, self._float, self._float_last
+        ):  # fmt: skip
             each_of(_guarded(phase), [each for each in progress if each.error is None])
             self._barrier(progress)
             if self.outside.gates.stop.is_set():
@@ -218,6 +226,9 @@ class _Run(Struct):
 
     def _look_first(self, its: _Progress) -> None:
         """Nothing is copied while anything isn't as it was planned."""
+        if time.monotonic() - self.way.planned < _JUST_PLANNED:
+            self._take_from_plan(its)
+            return
         its.looked = time.monotonic()
         for each in self._tags(its.unit):
             its.there[each.tag] = self._read(its.unit, each)
@@ -228,10 +239,23 @@ class _Run(Struct):
         if not its.done:
             self._source_must_be_there(its.unit)
 
+    def _take_from_plan(self, its: _Progress) -> None:
+        """It was all read a moment ago; and each tag is read again right before it is given."""
+        its.looked = self.way.planned
+        its.there = {each.tag: each.there for each in self._tags(its.unit)}
+        its.done = {tag for tag, there in its.there.items() if there == its.unit.digest}
+
     def _arrive(self, its: _Progress) -> None:
         self._give_all(its, its.unit.of_kind(Kind.UNIQUE))
         self._attach(its)
         self._give_all(its, its.unit.of_kind(Kind.RELEASE))
+
+    def _look_again(self, its: _Progress) -> None:
+        """Copies take long: no floating tag of a group moves if somebody moved another by now."""
+        for each in its.unit.of_kind(Kind.FLOATING):
+            if each.action is not Action.HELD and each.tag not in its.done:
+                its.there[each.tag] = self._read(its.unit, each)
+                self._must_be_as_planned(its, each)
 
     def _float(self, its: _Progress) -> None:
         self._give_all(its, [each for each in its.unit.of_kind(Kind.FLOATING) if each.tag != LAST])
