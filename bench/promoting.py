@@ -82,13 +82,12 @@ class _Bench:
         self._policy(names)
         ours, bare = [], []
         for _ in range(rounds):
-            tag = f"m{self.number}"
-            for name in names:
-                self._push(name, size=20_000, tag=tag)
+            tag = self._push_all(names)
             promote = self._promote("apply", "--confirm", "--set", f"n={tag}", "--jobs", "4")
             ours.append(seconds(run(promote)))
+            # Images of its own: those that we promoted would only be mounted by it.
+            tag = self._push_all(names)
             bare.append(seconds(lambda tag=tag: self._xargs(names, tag)))  # type: ignore[misc]
-            self.number += 1
         _say(
             f"{count} small images at --jobs 4", ours, bare, "xargs -P4 skopeo, one read each", 0.8
         )
@@ -97,6 +96,12 @@ class _Bench:
         listed = "".join(_IMAGE.format(name=name) for name in names)
         text = _POLICY.format(images=listed, names=", ".join(names))
         (self.folder / "overlays" / "promotion.yaml").write_text(text)
+
+    def _push_all(self, names: list[str]) -> str:
+        self.number += 1
+        for name in names:
+            self._push(name, size=20_000, tag=f"m{self.number}")
+        return f"m{self.number}"
 
     def _push(self, name: str, *, size: int, tag: str = "") -> str:
         self.number += not tag
