@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import importlib
-import logging
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -113,6 +112,9 @@ def _given(ctx: click.Context, option: click.Parameter, value: Any) -> None:
     workspace: Workspace = ctx.obj or Workspace(Path(), json=False, strict=False, verbose=False)
     ctx.obj = replace(workspace, **{option.name: value}) if value and option.name else workspace
     if value and option.name == "verbose":
+        import logging  # by itself it shows warnings, and costs as much as reading a plan
+
+        logging.basicConfig(format="%(message)s")
         logging.getLogger("midstream").setLevel(logging.DEBUG)
 
 
@@ -128,7 +130,6 @@ def _with_shared(command: click.Command) -> click.Command:
 @click.version_option(__version__, package_name="midstream")
 def main() -> None:
     """Carry upstream Dockerfiles onto UBI, prove the result, and promote the images."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
     signal.signal(signal.SIGTERM, _terminated)
     # What is read lives as long as the process, so looking for garbage is seldom worth its time.
     gc.set_threshold(100_000, 20, 20)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
@@ -134,7 +135,7 @@ class Failure(Struct, frozen=True):
     error: MidstreamError
 
 
-class Plan(Struct, frozen=True):
+class Plan(Struct, frozen=True, dict=True):
     """`pacing` is the policy's, so that whoever applies a plan needs nothing else."""
 
     units: tuple[Unit, ...]
@@ -148,7 +149,7 @@ class Plan(Struct, frozen=True):
             codes.append(Exit.REFUSED)
         return Exit.worst(codes)
 
-    @property
+    @cached_property
     def data(self) -> bytes:
         content = {
             "midstream": VERSION,
@@ -161,7 +162,7 @@ class Plan(Struct, frozen=True):
         }
         return f"{json.dumps(content, indent=1)}\n".encode()
 
-    @property
+    @cached_property
     def run(self) -> str:
         """The name of the run that carries it out: the same plan is the same run."""
         return hashlib.sha256(self.data).hexdigest()[:12]
