@@ -109,6 +109,13 @@ def test_a_server_that_says_nothing_or_drips_meets_the_deadline() -> None:
     assert time.monotonic() - begun < 3
 
 
+def test_a_large_answer_over_a_slow_line_is_read_to_its_end() -> None:
+    parts = [b"x" * 20_000] * 8
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 160000\r\n\r\n"
+    with raw(head, *parts, pause=0.1) as url:
+        assert len(get(url, timeout=0.4, limit=200_000)) == 160_000
+
+
 def test_a_refused_connection_and_an_unknown_host_are_told_apart() -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]

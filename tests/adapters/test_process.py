@@ -53,6 +53,13 @@ def test_a_deadline_ends_a_program_with_all_that_it_started(tmp_path: Path) -> N
     assert not _runs(child)
 
 
+def test_what_moves_bytes_may_take_its_time_and_what_stands_still_may_not() -> None:
+    slowly = "for each in 1 2 3 4 5 6 7 8; do head -c 9000 /dev/zero; sleep 0.2; done"
+    assert len(run("sh", "-c", slowly, standstill=0.8).stdout) == 72_000
+    with pytest.raises(TimedOut, match=r"stood still for 0\.3 s"):
+        run("sleep", "60", standstill=0.3)
+
+
 def _runs(stat: Path) -> bool:
     """Whether a process is there, and isn't dead and merely waiting to be reaped."""
     try:

@@ -288,6 +288,13 @@ def test_a_hanging_registry_is_left_at_the_deadline(pair: Pair) -> None:
     assert time.monotonic() - began < 4
 
 
+def test_a_slow_copy_is_never_ended_while_its_bytes_flow(tmp_path: Path, pair: Pair) -> None:
+    script = f"for n in 1 2 3 4 5 6 7; do head -c 9000 /dev/zero; sleep 0.2; done; >{tmp_path}/end"
+    with Skopeo(program=newer(tmp_path, script), timeout=0.8) as skopeo:
+        pair.copy(skopeo)
+    assert (tmp_path / "end").exists()
+
+
 # What stands in for skopeo where the real one can't show it: another version, and a hang.
 
 

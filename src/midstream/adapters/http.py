@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _CHUNK = 1 << 16
+_SLOWEST = (
+    1 << 16
+)  # bytes a second: what comes at that pace is a slow line, and not a server's trick
 # What OpenSSL says of a plain answer; the words changed over its versions.
 _NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
 _REPEATABLE = frozenset({"GET", "HEAD"})
@@ -263,7 +266,7 @@ def _read(answer: http.client.HTTPResponse, url: Url, limit: int, deadline: floa
         size += len(part)
         if size > limit:
             raise TooLarge(f"`{url.authority}` sends more than {limit} bytes")
-        if time.monotonic() > deadline:
+        if time.monotonic() > deadline + size / _SLOWEST:
             raise TimeoutError
     if expected is not None and size < expected:  # `read` with a size takes a short body as it is
         raise http.client.IncompleteRead(b"", expected - size)

@@ -8,7 +8,9 @@ import shlex
 import signal
 import subprocess
 import threading
+import time
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -17,9 +19,12 @@ from midstream.errors import MidstreamError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 log = logging.getLogger(__name__)
+
+_LOOKS = 10  # at whether a program still moves bytes, in the time that it may stand still
+_MOVES = 4096  # bytes: a runtime that only wakes itself up moves fewer
+_UNSEEN = 24 * 3600.0  # seconds for a program of which nobody can see whether it moves
 
 _running: set[subprocess.Popen[bytes]] = set()
 _running_lock = threading.Lock()
@@ -54,6 +59,7 @@ class TimedOut(CommandFailed):
 def run(
     *command: str,
     timeout: float = 600,
+    standstill: float | None = None,
     env: Mapping[str, str] | None = None,
     input: bytes = b"",
     cwd: Path | None = None,
@@ -62,6 +68,7 @@ def run(
 
     Any exit code is an answer; see `check`. A secret goes in by `input` or `env`: an argument can
     be read by every user of the machine, and is shown in our own errors. `timeout` is in seconds.
+    With `standstill`, it may take as long as it likes, while it reads or writes in that time.
     Raises `ProgramMissing` and `TimedOut`.
     """
     log.debug("$ %s", shlex.join(command))
@@ -80,10 +87,17 @@ def run(
     with _running_lock:
         _running.add(process)
     try:
-        stdout, stderr = process.communicate(input, timeout=timeout)
+        stdout, stderr = (
+            process.communicate(input, timeout=timeout)
+            if standstill is None
+            else _follow(process, input, standstill)
+        )
     except subprocess.TimeoutExpired:
         end(process)
-        raise TimedOut(command, f"did not finish in {timeout:g} s") from None
+        reason = f"did not finish in {timeout:g} s"
+        if standstill is not None:
+            reason = f"stood still for {standstill:g} s"
+        raise TimedOut(command, reason) from None
     except BaseException:
         end(process)
         raise
@@ -91,6 +105,33 @@ def run(
         with _running_lock:
             _running.discard(process)
     return Finished(tuple(command), process.returncode, stdout, stderr)
+
+
+def _follow(
+    process: subprocess.Popen[bytes], input: bytes, standstill: float
+) -> tuple[bytes, bytes]:
+    """Wait for as long as it moves. Raises `subprocess.TimeoutExpired`."""
+    moved, since, unsent = _bytes_moved(process.pid), time.monotonic(), input
+    while True:
+        try:
+            return process.communicate(unsent, timeout=standstill / _LOOKS)
+        except subprocess.TimeoutExpired:
+            unsent = b""
+            now = _bytes_moved(process.pid)
+            if now is not None and moved is not None and now - moved >= _MOVES:
+                moved, since = now, time.monotonic()
+            if time.monotonic() - since > (_UNSEEN if now is None else standstill):
+                raise
+
+
+def _bytes_moved(pid: int) -> int | None:
+    """What a process has read and written, sockets too; None where the system doesn't tell."""
+    try:
+        lines = Path(f"/proc/{pid}/io").read_text().splitlines()
+        counts = dict(each.split(": ") for each in lines)
+        return int(counts["rchar"]) + int(counts["wchar"])
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def check(done: Finished) -> bytes:

@@ -91,11 +91,14 @@ class Skopeo:
     resolved here, for one repository at a time, and reach skopeo in files that only we may read.
     With a `ca`, skopeo trusts that authority and the system's; the client, which reads all that
     is proved, trusts the `ca` alone.
+
+    `timeout`: seconds for an `inspect`, and for which a copy may move no byte. A large image over a
+    slow line takes as long as it takes.
     """
 
     policy: Path | None = None
     program: str = "skopeo"
-    timeout: float = 3600
+    timeout: float = 600
     _home: Path | None = field(default=None, repr=False)
     _secrets: set[str] = field(default_factory=set, repr=False)
     _version: tuple[int, int, int] | None = None
@@ -159,7 +162,9 @@ class Skopeo:
         """
         self.version()
         command = self._copy_command(source, target, media_type)
-        done = self._run(source, target, command, notes=not 0 < size < _WORTH_NOTES)
+        done = self._run(
+            source, target, command, notes=not 0 < size < _WORTH_NOTES, standstill=self.timeout
+        )
         if done.exit_code or b"Usage:" in done.stdout:
             from midstream.adapters.skopeo_errors import classify
 
@@ -201,6 +206,7 @@ class Skopeo:
         flags = [each.replace("--src-", "--", 1) for each in self._side("src", image)]
         return [
             *self._before_the_command(),
+            "--command-timeout", f"{self.timeout:g}s",
             "--override-os", "linux", "--override-arch", "amd64",
             "inspect", *(more or ("--no-tags",)), "--retry-times", "0", *flags,
             "--", image.argument,
@@ -210,7 +216,6 @@ class Skopeo:
         home = self._folder()
         return [
             self.program,
-            "--command-timeout", f"{self.timeout:g}s",
             "--policy", str(self.policy or home / "policy.json"),
             "--registries-conf", str(home / "registries.conf"),
             "--registries.d", str(home / "registries.d"),
@@ -236,11 +241,18 @@ class Skopeo:
         return flags
 
     def _run(
-        self, source: Image, target: Image, command: list[str], *, notes: bool = False
+        self,
+        source: Image,
+        target: Image,
+        command: list[str],
+        *,
+        notes: bool = False,
+        standstill: float | None = None,
     ) -> Finished:
         env = self._environment(self._folder(), notes=notes)
+        deadline = self.timeout + _GRACE
         try:
-            done = process.run(*command, timeout=self.timeout + _GRACE, env=env)
+            done = process.run(*command, timeout=deadline, standstill=standstill, env=env)
         except process.TimedOut:
             said = b'level=fatal msg="context deadline exceeded"'
             done = process.Finished(tuple(command), 1, b"", said)

@@ -69,8 +69,8 @@ _carrying = _with(
     _metrics,
     click.option("--settle", type=float, default=10.0, show_default=True, metavar="SECONDS",
                  help="How long a registry may take to show what it took."),
-    click.option("--timeout", type=float, default=3600.0, show_default=True, metavar="SECONDS",
-                 help="The most that one copy may take."),
+    click.option("--timeout", type=click.FloatRange(1), default=600.0, show_default=True,
+                 metavar="SECONDS", help="For how long a copy may move no byte."),
     click.option("--attempts", type=click.IntRange(1, 50), default=5, show_default=True,
                  help="How often what may pass is tried."),
     click.option("--policy", type=_FILE, help="containers-policy.json(5), for signatures."),
@@ -391,7 +391,7 @@ def _outside(
     def skopeo() -> Skopeo:
         from midstream.adapters.skopeo import Skopeo
 
-        return Skopeo(how.get("policy"), timeout=how.get("timeout", 3600.0))
+        return Skopeo(how.get("policy"), timeout=how.get("timeout", 600.0))
 
     return Registries(_endpoints(registries), gates, skopeo)
 
