@@ -23,6 +23,7 @@ _CONTROL = re.compile(
     r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 _MOST_COMMITS = 5
+_live: list[Any] = []  # the console that redraws rows now, if one does
 _COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
 
 
@@ -32,8 +33,11 @@ def line(text: str = "") -> None:
 
 
 def note(text: str) -> None:
-    """One line of progress, on stderr."""
-    click.echo(visible(text), err=True)
+    """One line of progress, on stderr; above the rows, where rows are shown."""
+    if _live:
+        _live[-1].print(visible(text), markup=False, highlight=False, soft_wrap=True)
+    else:
+        click.echo(visible(text), err=True)
 
 
 def raw(data: bytes) -> None:
@@ -100,6 +104,7 @@ class Following:
     def __exit__(self, *_: object) -> None:
         if self._progress is not None:
             self._progress.stop()
+            _live.remove(self._progress.console)
 
     def say(self, name: str, what: str) -> None:
         if self._progress is None:
@@ -123,6 +128,7 @@ class Following:
             task = self._progress.add_task(visible(name), total=None, known=visible(known), what="")
             self._tasks[name] = task
         self._progress.start()
+        _live.append(self._progress.console)
 
 
 def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -136,8 +137,9 @@ def test_a_plan_is_shown_kept_applied_verified_and_rolled_back(tree: Tree) -> No
     planned = tree.run("plan", "--out", tree.plan)
     assert planned.returncode == Exit.OK, planned.stderr
     assert f"  + {UNIQUE}  create     unique\n" in planned.stdout
-    last = f"Nothing was written.  Apply: midstream promote apply {tree.plan}\n"
-    assert planned.stdout.endswith(last)
+    last = planned.stdout.splitlines()[-1]
+    begin = f"Nothing was written.  Apply: midstream promote apply {tree.plan} --registries "
+    assert last.startswith(begin)  # what is pasted goes where the plan has looked
     assert tree.writes() == writes
     assert tree.proxy.address not in Path(tree.plan).read_text()
 
@@ -286,7 +288,8 @@ def test_a_signal_ends_the_run_with_a_report_of_every_tag(
     assert f"done       quay.io/vllm/vllm-rocm:{UNIQUE}  copied" in output
     assert "untouched  quay.io/vllm/vllm-rocm:0.33.0" in output
     assert "untouched  quay.io/vllm/vllm-rocm:latest" in output
-    assert "midstream promote resume" in said
+    [folder] = (tree.root / "state/midstream/runs").iterdir()
+    assert f"midstream promote resume {folder.name} --registries " in said
 
 
 def test_no_secret_is_anywhere(
@@ -516,7 +519,7 @@ def test_on_a_terminal_each_image_has_a_row_and_in_a_log_each_step_a_line(tree: 
     tree.run("plan", "--out", tree.plan)
     ours, theirs = os.openpty()
     with subprocess.Popen(
-        tree.command("apply", tree.plan),
+        tree.command("apply", tree.plan, "--attach-record"),
         env={**tree.environment, "TERM": "xterm", "COLUMNS": "120"},
         stdout=subprocess.PIPE,
         stderr=theirs,
@@ -531,6 +534,8 @@ def test_on_a_terminal_each_image_has_a_row_and_in_a_log_each_step_a_line(tree: 
     assert "4 layers" in shown
     assert "0:00:0" in shown
     assert "rocm: copying" not in shown
+    # Above the rows, on a line of its own, and not behind what the last row says.
+    assert re.search(r"(?:\x1b\[2K|\n)record attached to", shown)
 
 
 def read_all(handle: int) -> str:

@@ -7,6 +7,7 @@ little more than starting.
 from __future__ import annotations
 
 import math
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -105,7 +106,7 @@ def plan(
         if out is not None:
             _write(out, made.data)
         if not workspace.json:
-            _say_what_next(made, out)
+            _say_what_next(made, out, registries)
     warned = any(each.severity != "error" for unit in made.units for each in unit.findings)
     return made.exit_code or (Exit.FINDINGS if warned and workspace.strict else Exit.OK)
 
@@ -142,11 +143,12 @@ def apply(
         if any(choice.values()):
             raise UsageError("a plan file says all; other choices go with `--confirm`")
         made = _read_plan(plan_file)
+        how["registries"] = registries
         with _outside(registries, made.pacing, how) as outside:
             return _carry_out(workspace, made, outside, jobs, how)
     order = _order(workspace, how["runs"], choice)
     with _outside(registries, order.policy.registries, how) as outside:
-        how["planned"] = time.monotonic()
+        how |= {"planned": time.monotonic(), "registries": registries}
         made = _make(order, outside, jobs)
         if made.failures or not workspace.json:
             _show_plan(workspace, made)
@@ -167,6 +169,7 @@ def resume(
     report.note(f"{made.run}: {len(entries)} steps in the journal, {len(doubtful)} not finished")
     for each in doubtful:
         report.note(f"  begun and not seen to end: {each}")
+    how["registries"] = registries
     with _outside(registries, made.pacing, how) as outside:
         return _carry_out(workspace, made, outside, jobs, how)
 
@@ -215,6 +218,7 @@ def rollback(
     from midstream.promotion import rollback as rolling
 
     record = _runs_in(how["runs"]).record(run)
+    how["registries"] = registries
     with _outside(registries, {}, how) as outside:
         made = rolling.plan(record, outside, tags=tags)
         for each in rolling.stays(record, tags=tags):
@@ -349,6 +353,9 @@ def _carry_out(
 
         _write(how["metrics"], figures.of_report(found).encode())
     _show_report(workspace, made, found)
+    if found.stopped is not None:
+        command = _again("resume", made.run, registries=how["registries"], runs=how["runs"])
+        report.note(f"interrupted; go on with: {command}")
     return found.exit_code
 
 
@@ -467,13 +474,21 @@ def _show_plan(workspace: Workspace, made: Plan) -> None:
         report.show_error(failure.error)
 
 
-def _say_what_next(made: Plan, out: Path | None) -> None:
+def _say_what_next(made: Plan, out: Path | None, registries: Path | None) -> None:
     if made.exit_code:
         report.line("Nothing was written, and this plan can't be applied.")
     elif out is not None:
-        report.line(f"Nothing was written.  Apply: midstream promote apply {out}")
+        command = _again("apply", str(out), registries=registries)
+        report.line(f"Nothing was written.  Apply: {command}")
     else:
         report.line("Nothing was written.  To apply it, keep it with `--out plan.json`.")
+
+
+def _again(*words: str, registries: Path | None = None, runs: Path | None = None) -> str:
+    """What to type next. Without the same files, other registries would be written to."""
+    options = {"--registries": registries, "--runs": runs}
+    given = [word for name, path in options.items() if path for word in (name, str(path))]
+    return shlex.join(["midstream", "promote", *words, *given])
 
 
 def _told(event: Event) -> str:
@@ -502,8 +517,6 @@ def _show_report(workspace: Workspace, made: Plan, found: Report) -> None:
     for name, error in found.errors:
         report.note(f"{name} failed:")
         report.show_error(error)
-    if found.stopped is not None:
-        report.note(f"interrupted; go on with: midstream promote resume {made.run}")
 
 
 def _report_as_json(made: Plan, found: Report) -> dict[str, Any]:

@@ -249,6 +249,9 @@ class _Run(Struct):
         self._give_all(its, its.unit.of_kind(Kind.UNIQUE))
         self._attach(its)
         self._give_all(its, its.unit.of_kind(Kind.RELEASE))
+        group = [each for each in self.plan.units if each.group == its.unit.group]
+        if its.copied and len(group) > 1:
+            self._say(its, "waiting", detail=f"for the rest of `{its.unit.group}`")
 
     def _look_again(self, its: _Progress) -> None:
         """Copies take long: no floating tag of a group moves if somebody moved another by now."""
