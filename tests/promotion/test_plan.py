@@ -410,6 +410,65 @@ def test_floating_tags_stay_while_the_group_is_not_whole(world: World, double: D
     }
 
 
+@pytest.mark.parametrize(
+    ("there", "ours", "goes_back"),
+    [
+        ({"version": "0.34.0"}, {"version": "0.33.1"}, True),
+        ({"version": "0.33.0"}, {"version": "0.33.1"}, False),
+        ({"version": "0.33.0rc1"}, {"version": "0.33.0"}, False),
+        ({"version": "0.9.0"}, {"version": "0.10.0"}, False),
+        ({"version": "0.34.0", "created": "2025-12-01"}, {"version": "0.33.1"}, True),
+        ({"version": "9.4", "created": "2026-01-05"}, {"version": "9.4"}, True),
+        ({"created": "2026-01-05"}, {}, True),
+        ({"created": "2025-12-31"}, {}, False),
+        ({"version": "main", "created": "2025-12-31"}, {"version": "main"}, False),
+        ({"upstream": "vllm@0.34.0#4f1c"}, {"upstream": "vllm@0.33.1#4f1c"}, True),
+        ({"upstream": "vllm@0.33.0#4f1c"}, {"upstream": "vllm@0.33.1#4f1c"}, False),
+        ({"upstream": "vllm#4f1c"}, {"upstream": "vllm@0.33.1#4f1c"}, False),
+        ({"base": "9.4"}, {"base": "0.33.1"}, False),  # what UBI's own label says of UBI
+        ({}, {}, False),
+    ],
+)
+def test_a_floating_tag_never_goes_back_unless_a_person_says_why(
+    world: World,
+    double: Double,
+    other_double: Double,
+    there: dict[str, str],
+    ours: dict[str, str],
+    goes_back: bool,
+) -> None:
+    double.load("ci/rocm", dated(1, ours), COMMIT)
+    other_double.load("vllm/vllm-rocm", dated(2, there), "0.33", "latest")
+    made = world.plan()
+    assert (codes(only(made)) == ["MS430"] * 2) is goes_back
+    assert made.exit_code == (Exit.REFUSED if goes_back else Exit.OK)
+    assert world.plan(allowed={"MS430": "it is broken"}).exit_code == Exit.OK
+    assert actions(only(made))["latest"] is Action.MOVE
+
+
+LABELS = {
+    "version": "org.opencontainers.image.version",
+    "upstream": "io.midstream.upstream",
+    "base": "version",
+}
+
+
+def dated(seed: int, says: dict[str, str]) -> images.Artifact:
+    labels = {LABELS[name]: value for name, value in says.items() if name in LABELS}
+    created = f"{says.get('created', '2026-01-01')}T00:00:00Z"
+    return images.multi_arch(seed=seed, labels=labels, created=created)
+
+
+def test_what_a_floating_tag_holds_and_nobody_can_read_holds_nobody_up(
+    world: World, double: Double, other_double: Double
+) -> None:
+    double.load("ci/rocm", images.image(seed=1), COMMIT)
+    old = images.image(seed=2, created="2026-01-05T00:00:00Z")
+    other_double.load("vllm/vllm-rocm", old, "latest")
+    other_double.repository("vllm/vllm-rocm").blobs.clear()
+    assert world.plan().exit_code == Exit.OK
+
+
 def test_two_images_can_not_have_one_tag(world: World, double: Double) -> None:
     world.policy = GROUP.replace("quay.io/vllm/vllm-tpu", "quay.io/vllm/vllm-rocm")
     double.load("ci/rocm", images.image(seed=1), COMMIT)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from midstream.adapters.registry import Expired, NotFound
 from midstream.diagnostic import Rule
 from midstream.errors import MidstreamError, UsageError
-from midstream.promotion import attachments, gates, image
+from midstream.promotion import attachments, gates, going_back, image
 from midstream.promotion.gates import Wanted, shown_age
 from midstream.promotion.plan import (
     Action,
@@ -113,7 +113,13 @@ def _plan(wanted: ImagePolicy, order: Order, outside: Outside) -> Unit:
         destination=wanted.destination,
         tags=tags,
         attachments=carried,
-        findings=_sorted([*findings, *_tag_findings(tags, wanted, digest)]),
+        findings=_sorted(
+            [
+                *findings,
+                *_tag_findings(tags, wanted, digest),
+                *going_back.findings(found, tags, outside.side(wanted.destination)),
+            ]
+        ),
         allowed=order.allowed,
     )
 
@@ -277,6 +283,6 @@ ALLOWABLE = frozenset(
     for rule in (
         TAG_TAKEN, gates.NO_PLATFORM, gates.EXPIRING, gates.LABEL_MISSING, gates.LABEL_REFUSED,
         gates.ROOT, gates.NOT_LOCKED, gates.TOO_OLD, gates.LABEL_WRONG, gates.PREFLIGHT,
-        gates.NAMED_USER,
+        gates.NAMED_USER, going_back.GOES_BACK,
     )
 )  # fmt: skip
