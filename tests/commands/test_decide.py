@@ -9,7 +9,7 @@ import subprocess
 import sys
 import termios
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,6 +17,7 @@ from demo import DOCKERFILE, HEAD, make
 from midstream.adapters.process import check, run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from demo import Demo
@@ -495,3 +496,86 @@ def test_who_breaks_off_has_lost_no_answer(tmp_path: Path) -> None:
     code, _ = on_a_terminal(demo, "a\nours strips too\n", breaks_off=True)
     assert code in (130, -signal.SIGINT)
     assert list(demo.json(LOCK)["answers"]) == ["fast"]
+
+
+# --- a lock that isn't as it was written ---
+
+
+def edited_lock(demo: Demo, change: Callable[[dict[str, Any]], object]) -> None:
+    content = demo.json(LOCK)
+    change(content)
+    demo.write(LOCK, json.dumps(content, indent=1) + "\n")
+
+
+def test_a_fingerprint_that_was_taken_out_by_hand_is_said_and_asked_about(tmp_path: Path) -> None:
+    demo = decided(tmp_path)
+    edited_lock(demo, lambda lock: lock["edits"].clear())
+    upstream(demo, ("make install", "make install --strip"))
+    ran = demo.run("rebase", "--target", "app")
+    assert (ran.exit_code, ran.codes) == (1, ["MS224"])
+    assert "its entries don't fit its seal; `fast` has no fingerprint in it" in ran.stderr
+    assert "git checkout -- overlays/app/lock.json" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda lock: lock["edits"].update(fast="0123456789abcdef"),
+        lambda lock: lock["review"].pop("final / ENTRYPOINT"),
+        lambda lock: lock["upstream"].update(blob="0" * 40),
+        lambda lock: lock.update(seal="0123456789abcdef"),
+    ],
+    ids=["edits", "review", "upstream", "seal"],
+)  # fmt: skip
+def test_any_change_of_a_lock_by_hand_is_said_until_it_is_accepted(
+    tmp_path: Path, change: Callable[[dict[str, Any]], object]
+) -> None:
+    demo = decided(tmp_path)
+    edited_lock(demo, change)
+    assert "MS224" in demo.run("rebase", "--target", "app").codes
+    ran = demo.run("decide", "--target", "app", "@lock", "--accept", "--why", "a bad merge")
+    assert "MS224" not in demo.run("rebase", "--target", "app").codes, ran.stderr
+    assert demo.json(LOCK)["answers"]["@lock"]["why"] == "a bad merge"
+
+
+def test_an_answer_to_something_else_doesnt_hide_that_a_lock_was_edited(tmp_path: Path) -> None:
+    demo = decided(tmp_path)
+    upstream(demo, ("make install", "make install --strip"), ("MODE=fast", "MODE=fast\nENV NEW=1"))
+    edited_lock(demo, lambda lock: lock["edits"].clear())
+    demo.run("decide", "--target", "app", "final / ENV NEW", "--carry", "--why", "fine")
+    assert demo.run("rebase", "--target", "app").codes == ["MS224"]
+
+
+def test_reasons_may_be_mended_by_hand(tmp_path: Path) -> None:
+    demo = decided(tmp_path)
+    upstream(demo, ("make install", "make install --strip"))
+    demo.run("decide", "--target", "app", "fast", "--accept", "--why", "ours strips to")
+    edited_lock(demo, lambda lock: lock["answers"]["fast"].update(why="ours strips too"))
+    ran = demo.run("rebase", "--target", "app")
+    assert (ran.exit_code, ran.codes) == (0, [])
+    assert demo.json(LOCK)["answers"]["fast"]["why"] == "ours strips too"
+
+
+def test_a_lock_without_a_seal_is_said_and_gets_one(tmp_path: Path) -> None:
+    demo = decided(tmp_path)
+    edited_lock(demo, lambda lock: lock.pop("seal"))
+    ran = demo.run("rebase", "--target", "app")
+    assert (ran.exit_code, ran.codes) == (0, ["MS224"])
+    assert demo.run("rebase", "--target", "app").codes == []
+
+
+def test_of_two_answers_the_one_about_the_newer_upstream_counts_in_a_merge(tmp_path: Path) -> None:
+    demo = decided(tmp_path)
+    upstream(demo, ("make install", "make install --strip"))
+    demo.run("decide", "--target", "app", "fast", "--accept", "--why", "first")
+    first = demo.path(LOCK).read_text()
+    demo.date = "2026-07-01T00:00:00Z"
+    upstream(demo, ("--strip", "--trip"), release="2.3")
+    demo.run("decide", "--target", "app", "fast", "--accept", "--why", "second")
+    second = demo.path(LOCK).read_text()
+    for ours, theirs in ((first, second), (second, first)):
+        demo.write(LOCK, f"<<<<<<< a\n{ours}=======\n{theirs}>>>>>>> b\n")
+        assert demo.run("decide", "--target", "app", "--merge").exit_code == 0
+        assert demo.json(LOCK)["answers"]["fast"]["why"] == "second"
+        ran = demo.run("rebase", "--target", "app", "--check")
+        assert "MS220" not in ran.codes, ran.stderr

@@ -88,7 +88,7 @@ def _merge(workspace: Workspace, target: str) -> int:
     found = [
         path
         for path in (f"{OVERLAYS}/{target}", *_inner(folder, target))
-        if b"\n<<<<<<< " in (folder.read(f"{path}/{decisions.NAME}") or b"")
+        if b"\n<<<<<<< " in b"\n" + (folder.read(f"{path}/{decisions.NAME}") or b"")
     ]
     if not found:
         raise UsageError(f"no lock of `{target}` has git's conflict markers in it")

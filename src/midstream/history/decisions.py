@@ -16,6 +16,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from midstream.diagnostic import Diagnostic, Place, Rule, Severity
+from midstream.dockerfile import fingerprint
 from midstream.errors import UsageError
 from midstream.overlay.model import Drop, OverlayEdit
 from midstream.overlay.releases import newest_before
@@ -62,10 +63,28 @@ EXPIRED = Rule(
 **The way out.** `midstream decide --target T --forget ID` takes it out of the lock.
 """,
 )
-RULES = (CHANGED, NEW_THERE, EXPIRED)
+EDITED = Rule(
+    "MS224",
+    "edited-lock",
+    """\
+**What it says.** What a lock holds isn't what midstream wrote there: somebody edited it by hand, or
+it was merged otherwise than by `midstream decide --merge`. A warning says that a lock has no seal,
+as one that an older midstream wrote; the next rebase gives it one.
+
+**Why it matters.** An edit without a fingerprint is taken for a new one, and what upstream changed
+there since is not asked about.
+
+**The way out.** `git checkout` the lock as it was. If the change was meant, accept it with a
+reason: `midstream decide --target T @lock --accept --why …`.
+""",
+)
+RULES = (CHANGED, NEW_THERE, EXPIRED, EDITED)
 
 NAME = "lock.json"
 GONE = "gone"  # the fingerprint of a text that was taken out
+LOCK = "@lock"
+"""The question about the lock itself."""
+_NO_SEAL = "none"
 
 
 class Kind(StrEnum):
@@ -91,7 +110,8 @@ class Decisions(Struct, frozen=True):
 
     `edits` maps an edit's id to the fingerprint of the text that it changes, `review` a reviewed
     place to that of what stands there, `answers` the id of a question to what a person said.
-    `result` is the SHA-256 of the result.
+    `result` is the SHA-256 of the result. `seal` is empty, or what the file at `path` has as its
+    seal where that doesn't fit the rest of it.
     """
 
     target: str
@@ -100,6 +120,8 @@ class Decisions(Struct, frozen=True):
     edits: Mapping[str, str] = field(default_factory=dict)
     review: Mapping[str, str] = field(default_factory=dict)
     answers: Mapping[str, Given] = field(default_factory=dict)
+    seal: str = ""
+    path: str = ""
 
     @property
     def label(self) -> str:
@@ -116,7 +138,17 @@ class Decisions(Struct, frozen=True):
         """The lock with one more answer, about a text with this fingerprint."""
         edits, review = dict(self.edits), dict(self.review)
         (edits if name in edits else review)[name] = fingerprint
-        return replace(self, edits=edits, review=review, answers={**self.answers, name: given})
+        answers = {**self.answers, name: given}
+        seal = "" if name == LOCK else self.seal
+        return replace(self, edits=edits, review=review, answers=answers, seal=seal)
+
+    def right_seal(self) -> str:
+        """What binds the fingerprints, the answers and the text that they are about together.
+        Reasons may be mended by hand, and the result has a hash of its own."""
+        text = self.upstream.get("path"), self.upstream.get("blob")
+        answers = {name: [given.answer, given.fingerprint] for name, given in self.answers.items()}
+        held = [self.target, text, self.edits, self.review, answers]
+        return fingerprint.of_text(json.dumps(held, sort_keys=True))
 
     def continuing(self, old: Decisions | None) -> Decisions:
         """The lock to write: a fingerprint that is there already is never changed by a rebase."""
@@ -132,6 +164,7 @@ class Decisions(Struct, frozen=True):
             "target": self.target,
             "upstream": dict(self.upstream),
             "result": self.result,
+            "seal": self.right_seal() if self.seal in ("", _NO_SEAL) else self.seal,
             "edits": dict(sorted(self.edits.items())),
             "review": dict(sorted(self.review.items())),
             "answers": {
@@ -152,19 +185,22 @@ def read_decisions(source: Source) -> Decisions:
     """Raises `UnreadableLock`."""
     content = read_json(source)
     try:
-        return Decisions(
+        read = Decisions(
             target=str(content["target"]),
             upstream=_upstream(content["upstream"]),
             result=str(content["result"]),
             edits=_texts(content["edits"]),
             review=_texts(content["review"]),
             answers={name: _given(each) for name, each in content.get("answers", {}).items()},
+            path=source.name,
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UnreadableLock(
             f"can't use {source.name}: a value is missing or of another kind: {error}",
             help=f"git checkout -- {source.name}",
         ) from None
+    seal = str(content.get("seal", _NO_SEAL))
+    return read if seal == read.right_seal() else replace(read, seal=seal)
 
 
 def before(release: str, locks: Iterable[Decisions]) -> Decisions | None:
@@ -180,23 +216,36 @@ class TwoAnswers(UsageError):
 def merged(source: Source) -> Decisions:
     """A lock that git left with its conflict markers in it, with what both sides decided.
 
-    Where both have a fingerprint of one text, ours stays: if it is the wrong one, it is asked
+    Of two answers to one question the one about the newer upstream counts. Where both have a
+    fingerprint of one text and nobody answered, ours stays: if it is the wrong one, it is asked
     about again. Raises `TwoAnswers`, and `UnreadableLock` where a side is no lock.
     """
     ours, theirs = (read_decisions(Source(source.name, side)) for side in _sides(source.text))
+    answers = {**theirs.answers, **ours.answers}
     for name in ours.answers.keys() & theirs.answers.keys():
-        mine, other = ours.answers[name], theirs.answers[name]
-        if (mine.answer, mine.fingerprint) != (other.answer, other.fingerprint):
-            raise TwoAnswers(
-                f"`{name}` was answered twice in {source.name}: {mine.answer} by {mine.who} "
-                f"({mine.why}), and {other.answer} by {other.who} ({other.why})",
-                help="take one of the two out of the file, and merge again",
-            )
-    return replace(
+        answers[name] = _of_two(name, ours.answers[name], theirs.answers[name], source)
+    joined = replace(
         ours,
         edits={**theirs.edits, **ours.edits},
         review={**theirs.review, **ours.review},
-        answers={**theirs.answers, **ours.answers},
+        seal="",
+    )
+    for name, given in answers.items():
+        if name in joined.edits or name in joined.review:
+            joined = joined.with_answer(name, given.fingerprint, given)
+    return replace(joined, answers=answers)
+
+
+def _of_two(name: str, mine: Given, other: Given, source: Source) -> Given:
+    """Which of two answers to one question counts."""
+    if (mine.answer, mine.fingerprint) == (other.answer, other.fingerprint):
+        return mine
+    if mine.when != other.when:
+        return max(mine, other, key=lambda given: given.when)
+    raise TwoAnswers(
+        f"`{name}` was answered twice in {source.name}: {mine.answer} by {mine.who} "
+        f"({mine.why}), and {other.answer} by {other.who} ({other.why})",
+        help="take one of the two out of the file, and merge again",
     )
 
 
@@ -355,12 +404,53 @@ def _without_stage(label: str) -> str:
     return label.partition(" / ")[2].partition(" #")[0]
 
 
+def hand_edited(known: Decisions | None, edits: Iterable[str]) -> Iterator[Question]:
+    """The question that is open where a lock isn't as midstream wrote it. `edits` are the ids of
+    those that change upstream's text now."""
+    if known is None or known.seal in ("", _NO_SEAL):
+        return
+    without = [f"`{name}`" for name in edits if name not in known.edits]
+    lacks = f"; {', '.join(without)} has no fingerprint in it" if without else ""
+    yield Question(
+        LOCK,
+        Diagnostic(
+            rule=EDITED,
+            severity=Severity.ERROR,
+            message=f"this lock was edited by hand: its entries don't fit its seal{lacks}",
+            **_at(known, '"seal"'),
+            help=f"git checkout -- {known.path}; or if it was meant, run: "
+            f"midstream decide --target {known.target} {LOCK} --accept --why …",
+        ),
+        fingerprint.of_text(known.right_seal()),
+    )
+
+
+def unsealed(known: Decisions | None) -> Iterator[Diagnostic]:
+    """A warning where a lock has no seal."""
+    if known is not None and known.seal == _NO_SEAL:
+        yield Diagnostic(
+            rule=EDITED,
+            severity=Severity.WARNING,
+            message="this lock has no seal: an older midstream wrote it, or it was edited by hand",
+            **_at(known, '"result"'),
+            help=f"look at `git diff -- {known.path}`; the next rebase seals it",
+        )
+
+
+def _at(known: Decisions, text: str) -> dict[str, Any]:
+    """A place in the lock as it would be written."""
+    path = known.path or f"overlays/{known.target}/{NAME}"
+    source = Source(path, known.as_bytes().decode())
+    at = max(0, source.text.find(text))
+    return {"source": source, "span": Span(at, at + len(text))}
+
+
 def expired(known: Decisions | None, names: Iterable[str]) -> Iterator[Diagnostic]:
     """A finding for each answer whose text is gone, shown in the lock as it would be written."""
     if known is None:
         return
     there = frozenset(names)
-    source = Source(f"overlays/{known.target}/{NAME}", known.as_bytes().decode())
+    source = _at(known, "")["source"]
     for name, given in known.answers.items():
         if name in there:
             continue

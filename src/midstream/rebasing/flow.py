@@ -305,9 +305,10 @@ class _Rebase:
         edited = watching.edited(overlay, subject, stage, wanted)
         names_now = [
             *(edit.id for edit in overlay.edits), *(file.name for file in overlay.files.values()),
-            *review, history.IDENTITY,
+            *review, history.IDENTITY, decisions.LOCK,
         ]  # fmt: skip
         wanted.found += decisions.expired(known, names_now)
+        wanted.found += decisions.unsealed(known)
         return review, edited
 
     def _together(
@@ -552,7 +553,7 @@ class _Rebase:
             review={name: each.fingerprint for name, each in review.items()},
             answers=known.answers if known else {},
         )
-        return lock, list(asked)
+        return lock, [*decisions.hand_edited(known, edits), *asked]
 
     def _name(self, origin: Origin) -> str:
         return f"{RENDERED}/{origin.project}/Dockerfile.{self.target}.ubi"
