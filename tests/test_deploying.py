@@ -172,6 +172,19 @@ def test_the_workflow_plans_what_moved_and_syncs_each(scene: Scene, forge: Forge
     assert planned(scene, jobs, env) == ["app"]
 
 
+def test_the_workflow_plans_by_what_it_is_told_to_follow(scene: Scene, forge: ForgeDouble) -> None:
+    """The branch has moved on from the release: that is no news to who follows releases."""
+    jobs = documents(WORKFLOW)[0]["jobs"]
+    env = {**environment(scene, forge), "FOLLOW": "v*"}
+    scene.upstream.tag("v2.1")
+    scene.dockerfile("next")
+    for target in planned(scene, jobs, env):
+        run_steps(scene, jobs["sync"], {**env, "TARGET": target})
+    assert "MODE=fast" in scene.result()
+    assert planned(scene, jobs, env) == []
+    assert planned(scene, jobs, {**env, "FOLLOW": ""}) == ["app", "base"]
+
+
 def planned(scene: Scene, jobs: Mapping[str, Any], env: Mapping[str, str]) -> list[str]:
     out = scene.tree.root / "output"
     out.write_text("")
@@ -189,7 +202,7 @@ def run_steps(scene: Scene, job: Mapping[str, Any], env: Mapping[str, str]) -> N
         if "run" in step and step["name"] != "install":
             wanted = step.get("env", {})
             assert set(wanted) <= {*known, "TARGET"}
-            given = {name: known[name] for name in wanted if name in known}
+            given = {name: env.get(name, known[name]) for name in wanted if name in known}
             summary = {"GITHUB_STEP_SUMMARY": str(scene.tree.root / "summary")}
             bash(step["run"], scene.tree.root / "tree", {**env, **given, **summary})
 

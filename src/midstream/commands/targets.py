@@ -39,6 +39,7 @@ class Row(Struct, frozen=True):
               help="With --moved: look at upstream and the branches, as a sync does.")  # fmt: skip
 @click.option("--remote", is_flag=True, help="With --upstream: at the branches of the remote.")
 @click.option("--base", metavar="BRANCH", help="With --upstream: what changes are made on.")
+@click.option("--to", "ref", metavar="REF", help="With --upstream: what a sync follows there.")
 @click.option(
     "--matrix", type=click.Choice(["github", "tekton"]), help="One line of JSON for a CI matrix."
 )
@@ -49,12 +50,13 @@ def command(
     looks: bool,
     remote: bool,
     base: str | None,
+    ref: str | None,
     matrix: str | None,
 ) -> int:
     """List the targets, where their Dockerfiles stand, and what they are locked to."""
     rows = [row for each in at.projects(workspace) for row in _rows(workspace, each)]
     if moved and looks:
-        found = _moved_upstream(workspace, base, remote=remote)
+        found = _moved_upstream(workspace, base, ref, remote=remote)
         rows = [row for row in rows if row.target in found]
     elif moved:
         rows = [row for row in rows if row.moved]
@@ -74,13 +76,15 @@ def _matrix(shape: str, names: list[str]) -> str:
     return json.dumps(names if shape == "tekton" else {"include": [{"target": t} for t in names]})
 
 
-def _moved_upstream(workspace: Workspace, base: str | None, *, remote: bool) -> set[str]:
+def _moved_upstream(
+    workspace: Workspace, base: str | None, ref: str | None, *, remote: bool
+) -> set[str]:
     """The targets that a sync would look into now."""
     from midstream.commands.sync import job, one_run, wanted_targets
 
     found: set[str] = set()
     for project in at.projects(workspace):
-        made = job(workspace, project, str(workspace.root), base, None, pushes=remote, dry_run=True)
+        made = job(workspace, project, str(workspace.root), base, ref, pushes=remote, dry_run=True)
         with one_run(made, wait=60):
             found.update(made.moved(wanted_targets(workspace, project, ())))
     return found
