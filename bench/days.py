@@ -69,7 +69,10 @@ class Days:
 
     def tag(self, last: str) -> None:
         """Tag upstream's releases by their dates on the index: clones have few of its tags."""
+        until = _git(self.upstream, "log", "-1", "--format=%cI", last)
         for each in PackageIndex().releases("vllm"):
+            if datetime.fromisoformat(each.date) > datetime.fromisoformat(until):
+                continue
             when = f"--before={each.date}"
             at = _git(self.upstream, "rev-list", "-1", "--first-parent", when, last)
             if at:

@@ -139,6 +139,17 @@ def test_a_build_argument_that_nothing_declares_any_more_is_put_down_to_its_comm
     assert (finding["code"], subjects(finding)) == ("MS240", ["Go at one speed"])
 
 
+def test_an_error_about_upstreams_own_text_is_put_down_to_the_commit_that_brought_it(
+    tree: Demo, upstream: Repository
+) -> None:
+    change(upstream, "install -y git", "install -y cmake git", "Take cmake")
+    change(upstream, "cmake git", "cmake no-such-thing git", "Take a thing")
+    change(upstream, "cmake no-such-thing", "no-such-thing", "Take cmake out")
+    follow(tree)
+    (finding,) = found(tree)
+    assert (finding["code"], subjects(finding)) == ("MS203", ["Take a thing"])
+
+
 def test_a_file_is_followed_to_the_path_that_it_had(tree: Demo, upstream: Repository) -> None:
     project = tree.path("upstream/demo.yaml").read_text()
     moved = project.replace(

@@ -48,6 +48,51 @@ def test_facts_and_commits_are_told_with_what_became_of_them(scene: Scene, tmp_p
     assert "1 upstream changes: 0 taken, 1 fact moved" in text
 
 
+def test_a_value_that_moved_beside_the_dockerfile_is_its_commits(
+    tmp_path: Path,
+) -> None:
+    scene = stage(tmp_path)
+    text = demo.DOCKERFILE.replace(
+        "RUN make", "COPY requirements/app.txt .\nRUN pip install -r app.txt\nRUN make"
+    )
+    pins = "transformers==1.0\nsentence-transformers==3.0\n"
+    scene.upstream.commit({"docker/Dockerfile": text, "requirements/app.txt": pins}, "Pin")
+    scene.tree.run("track", "--to", "main")
+    scene.tree.run("rebase", "--target", "app")
+    scene.sync()
+    scene.midstream.git("update-ref", "refs/heads/main", scene.tip() or "")
+    pins = pins.replace("sentence-transformers==3.0", "sentence-transformers==4.0")
+    scene.upstream.commit({"requirements/app.txt": pins}, "Move one")
+    pins = pins.replace("transformers==1.0", "transformers==2.0", 1)
+    scene.upstream.commit({"requirements/app.txt": pins}, "Move the other")
+    scene.upstream.commit({"docker/Dockerfile": text.replace("MODE=fast", "MODE=other")})
+    said = described(scene, tmp_path)
+    assert "| `Move one` | moves `sentence-transformers` |" in said
+    assert "| `Move the other` | moves `transformers` |" in said
+
+
+def test_what_cant_be_carried_is_not_called_carried(scene: Scene, tmp_path: Path) -> None:
+    scene.entrypoint("/other")
+    text = described(scene, tmp_path)
+    assert "midstream can't carry `app` from" in text
+    assert "yet: 1 question. The branch stays as it is." in text
+    assert "midstream carried" not in text
+
+
+def test_the_drawing_has_the_bases_that_the_builds_arguments_choose(tmp_path: Path) -> None:
+    scene = stage(tmp_path)
+    text = demo.DOCKERFILE.replace("FROM ${BASE} AS final", "FROM base-${TARGETARCH} AS final")
+    text = text.replace(
+        "FROM ${BASE} AS build", "FROM ${BASE} AS base-amd64\nFROM ${BASE} AS build"
+    )
+    head = demo.HEAD.replace("{stage: final}", "{stage: final, platforms: [linux/amd64]}")
+    scene.tree.write("overlays/app/overlay.yaml", head)
+    scene.upstream.commit({"docker/Dockerfile": text})
+    said = described(scene, tmp_path)
+    assert 'base-amd64"]' in said
+    assert '[("base-' not in said
+
+
 def test_a_change_that_upstream_took_back_is_said(scene: Scene, tmp_path: Path) -> None:
     first = demo.DOCKERFILE.replace("make install", "make install all")
     taken_back = scene.upstream.commit({"docker/Dockerfile": first}, "Try")

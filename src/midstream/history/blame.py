@@ -1,4 +1,4 @@
-"""The upstream commits behind a question, and behind an edit that finds something else now.
+"""The upstream commits behind a question, and behind an error that wasn't there before.
 
 A file's versions are gone through from the newest one back, until it says what it said when the
 lock was made. So a change that was taken back and came again is put down to the commit that it
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from midstream.diagnostic import Diagnostic, Place, UpstreamCommit
-    from midstream.dockerfile.model import Stage
+    from midstream.dockerfile.model import Dockerfile, Stage
     from midstream.history.decisions import Question
     from midstream.history.past import Past
     from midstream.overlay.model import Overlay, OverlayEdit
@@ -67,8 +67,8 @@ class _Blame:
         self._read: dict[str, Past] = {}
 
     def of_finding(self, found: Diagnostic) -> Diagnostic:
-        """One about what the overlay says and upstream doesn't fit any more: the commit since
-        which it doesn't."""
+        """One about what the overlay says and upstream doesn't fit any more, or about what upstream
+        says: the commit since which it is so."""
         say = self._asking(found) if found.is_error else None
         led = self._commits(say) if say else ()
         return replace(found, commits=led[-1:]) if led else found
@@ -81,7 +81,19 @@ class _Blame:
         for name, argument in self.overlay.ship.args.items():
             if _stands_at(found, argument.place):
                 return lambda then: _declares(then, name)
-        return None
+        return self._holding(found)
+
+    def _holding(self, found: Diagnostic) -> Say | None:
+        """Of a finding in upstream's own text: whether a text says there what it is about."""
+        dockerfile = self.subject.dockerfile
+        around = (each for each in dockerfile.instructions if found.span in each.span)
+        instruction = next(around, None) if found.source is dockerfile.source else None
+        if instruction is None:
+            return None
+        stage = dockerfile.stage_of(instruction)
+        where = (stage.label if stage else None, instruction.keyword)
+        text = _words(dockerfile.source.text[found.span.start : found.span.end])
+        return lambda then: _holds(then.subject.dockerfile, *where, text)
 
     def of_question(self, question: Question) -> Diagnostic:
         led = self._led_to(question.id)
@@ -172,6 +184,21 @@ def _declares(then: Past, name: str) -> bool:
         each.keyword == "ARG" and any(pair.name == name for pair in pairs(subject.dockerfile, each))
         for _, each in subject.live_instructions()
     )
+
+
+def _holds(dockerfile: Dockerfile, label: str | None, keyword: str, text: str) -> bool:
+    """Whether an instruction of this kind in a stage has a text, however it is laid out."""
+    stages = [each.instructions for each in dockerfile.stages if each.label == label]
+    return any(
+        text in _words(dockerfile.text(each.span))
+        for instructions in (stages if label else [dockerfile.preamble])
+        for each in instructions
+        if each.keyword == keyword
+    )
+
+
+def _words(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _replaced(then: Past, edit: OverlayEdit) -> str | None:

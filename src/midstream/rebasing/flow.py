@@ -111,6 +111,13 @@ class Rebased(Struct, frozen=True, dict=True):
         return not self.questions and not self.has_errors
 
     @property
+    def wanting(self) -> str:
+        """What a person has to see to first: `1 question, 2 errors`; nothing where it is proved."""
+        errors = sum(found.is_error for found in self.findings)
+        counts = ((len(self.questions), "question"), (errors, "error"))
+        return ", ".join(f"{n} {what}{'s' if n > 1 else ''}" for n, what in counts if n)
+
+    @property
     def result(self) -> Source:
         return self.assembled.source
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -26,12 +27,14 @@ _MOST = 300  # commits whose texts are compared; a branch that is further behind
 
 
 class Told(Struct, frozen=True):
-    """One upstream commit. `what` says what became of it; `asks` the questions it led to."""
+    """One upstream commit. `what` says what became of it; `asks` the questions it led to; `moves`
+    the values that it moved in files beside the Dockerfile."""
 
     commit: Commit
     paths: tuple[str, ...]
     what: str
     asks: tuple[str, ...] = ()
+    moves: tuple[str, ...] = ()
 
 
 def told(source: GitSource, old: Lock, new: Lock, rebased: Rebased) -> tuple[Told, ...]:
@@ -43,23 +46,65 @@ def told(source: GitSource, old: Lock, new: Lock, rebased: Rebased) -> tuple[Tol
     wanted = [t for each in touched.values() for t in each if t.path in paths]
     source.bring_blobs(blob for t in wanted for blob in (t.old, t.new) if blob)
     became = _Became(source, rebased)
-    return tuple(_told(each, touched.get(each.id, ()), paths, new, became) for each in found)
+    values = _Values(source, rebased, touched.values(), paths)
+    return tuple(_told(each, touched.get(each.id, ()), paths, became, values) for each in found)
 
 
 def _told(
-    commit: Commit, touched: Iterable[Touch], paths: tuple[str, ...], new: Lock, became: _Became
+    commit: Commit,
+    touched: tuple[Touch, ...],
+    paths: tuple[str, ...],
+    became: _Became,
+    values: _Values,
 ) -> Told:
-    watched = tuple(t for t in touched if t.path in new.files or t.old)
-    names = tuple(t.path for t in watched)
-    own = [t for t in watched if t.path in paths]
-    if not own:
-        return Told(commit, names, "touches no text of this target")
+    names = tuple(t.path for t in touched)
+    own = [t for t in touched if t.path in paths]
+    moved = tuple(name for t in touched for name in values.of(t))
     answers = [answer for touch in own for answer in became.of(touch)]
-    counts = Counter(answers)
-    said = ", ".join(f"{n} {answer}" for answer, n in counts.items())
+    said = [f"{n} {answer}" for answer, n in Counter(answers).items()]
+    if not said and not moved:
+        said = ["changes no instruction" if own else "touches no text of this target"]
     asks = tuple(dict.fromkeys(became.asked))
     became.asked.clear()
-    return Told(commit, names, said or "changes no instruction", asks)
+    return Told(commit, names, ", ".join(said), asks, tuple(dict.fromkeys(moved)))
+
+
+class _Values:
+    """Finds the values that a commit moved, in files beside the Dockerfile."""
+
+    def __init__(
+        self,
+        source: GitSource,
+        rebased: Rebased,
+        touched: Iterable[tuple[Touch, ...]],
+        paths: tuple[str, ...],
+    ) -> None:
+        self.source = source
+        self._names: dict[str, list[str]] = {}
+        for fact in rebased.facts:
+            for path in (fact.file, *fact.also):
+                if path not in paths:
+                    self._names.setdefault(path, []).append(fact.name)
+        wanted = [t for each in touched for t in each if t.path in self._names]
+        source.bring_blobs(blob for t in wanted for blob in (t.old, t.new) if blob)
+
+    def of(self, touch: Touch) -> list[str]:
+        """The values whose lines differ between the two texts of a file."""
+        names = self._names.get(touch.path, [])
+        if not names:
+            return []
+        old, new = self._lines(touch.old), self._lines(touch.new)
+        return [name for name in names if _about(name, old) != _about(name, new)]
+
+    def _lines(self, blob: str | None) -> list[str]:
+        return self.source.blobs.get(blob).decode(errors="replace").splitlines() if blob else []
+
+
+def _about(name: str, lines: list[str]) -> list[str]:
+    """The lines that name a value, by itself: `transformers` isn't `sentence-transformers`."""
+    word = "[-_.]+".join(re.escape(part) for part in re.split(r"[-_.]+", name))
+    found = re.compile(rf"(?<![\w-]){word}(?![\w-])", re.IGNORECASE)
+    return [each for each in lines if found.search(each)]
 
 
 class _Became:

@@ -105,10 +105,13 @@ def _section(section: Section, most: int) -> str:
 def _summary(rebased: Rebased, inputs: Inputs, before: Lock | None) -> Section:
     lock = inputs.lock
     since = f"from {_code(before.label)} " if before else ""
-    lines = [
-        f"midstream carried `{rebased.overlay.target}` {since}to {_code(lock.label)} "
-        f"of {lock.date[:10]}.",
-    ]
+    way = f"{since}to {_code(lock.label)} of {lock.date[:10]}"
+    lines = [f"midstream carried `{rebased.overlay.target}` {way}."]
+    if not rebased.is_proved:
+        lines = [
+            f"midstream can't carry `{rebased.overlay.target}` {way} yet: {rebased.wanting}. "
+            "The branch stays as it is."
+        ]
     if rebased.changes or rebased.facts:
         lines.append(f"{summary(rebased.changes, rebased.facts)}.")
     lines.append(f"The result: {rebased.ledger.summary()}.")
@@ -145,11 +148,15 @@ def _moved(value: str) -> str:
 def _commits(commits: tuple[Told, ...], url: str) -> Section:
     rows = tuple(
         f"| {_link(each.commit.id, url)} | {each.commit.date[:10]} | {_cell(each.commit.subject)} "
-        f"| {each.what}{_asking(each)} |"
+        f"| {', '.join(filter(None, (each.what, _moving(each))))}{_asking(each)} |"
         for each in commits
     )
     head = ("| commit | date | subject | what became of it |", "|---|---|---|---|") if rows else ()
     return Section("Upstream commits that touched watched files", head, rows)
+
+
+def _moving(each: Told) -> str:
+    return f"moves {', '.join(_cell(name) for name in each.moves)}" if each.moves else ""
 
 
 def _asking(each: Told) -> str:
@@ -193,7 +200,8 @@ _GRAPH = "Stages"
 
 
 def _graph(rebased: Rebased) -> Section:
-    graph = build_graph(parse(rebased.result), {})
+    scope = rebased.subject.graph.scope
+    graph = build_graph(parse(rebased.result), scope.arguments, scope.inherited)
     lines = ("```mermaid", *(visible(line) for line in mermaid(graph)), "```")
     return Section(_GRAPH, lines)
 

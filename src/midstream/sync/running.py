@@ -369,10 +369,9 @@ class Sync:
             raise Refused(mismatch, help="commit it, or pull; then run again")
         rebased = self._render(target, inputs)
         if rebased.questions:
-            said = f"{len(rebased.questions)} questions; the branch stays as it is"
-            return Result(target, Outcome.ASKED, said, standing, rebased=rebased)
+            return Result(target, Outcome.ASKED, _wanting(rebased), standing, rebased=rebased)
         if not rebased.is_proved:
-            return Result(target, Outcome.ERRORS, "the branch stays", standing, rebased=rebased)
+            return Result(target, Outcome.ERRORS, _wanting(rebased), standing, rebased=rebased)
         return self._committed(target, standing, inputs, rebased)
 
     def _render(self, target: str, inputs: Inputs) -> Rebased:
@@ -442,6 +441,11 @@ class Sync:
             _as_pushed(each, said[moves[each.target].branch]) if each.target in moves else each
             for each in found
         ]
+
+
+def _wanting(rebased: Rebased) -> str:
+    """`1 question, 2 errors; the branch stays as it is`"""
+    return f"{rebased.wanting}; the branch stays as it is"
 
 
 def _as_pushed(result: Result, said: Pushed) -> Result:

@@ -228,7 +228,8 @@ class GitSource(Struct, frozen=True, dict=True):
     def bring_blobs(self, names: Iterable[str]) -> None:
         missing = self.blobs.missing(dict.fromkeys(names))
         if missing:
-            arrived = self.arriving(f"{len(missing)} files of {self.project.name}", 0)
+            what = "1 file" if len(missing) == 1 else f"{len(missing)} files"
+            arrived = self.arriving(f"{what} of {self.project.name}", 0)
             for _, data in self.newest.files(missing):
                 self.blobs.put(data)
                 arrived(len(data))
