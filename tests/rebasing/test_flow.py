@@ -28,6 +28,29 @@ def edits(*lines: str) -> str:
     return "edits:\n" + "".join(f"  - {line}\n" for line in lines)
 
 
+# --- a base that edits add to ---
+
+
+TWICE = (
+    "FROM ubuntu:22.04 AS build\nRUN true\n\nFROM ubuntu:22.04 AS final\nCOPY --from=build /a /a\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("lines", "codes"),
+    [
+        (("{id: sdk, at: final / FROM, after: RUN echo sdk, why: w}",), ["MS535"]),
+        (("{id: sdk, at: '* / FROM', expect: 2, after: RUN echo sdk, why: w}",), []),
+        (("{id: sdk, at: final / COPY, after: RUN echo sdk, why: w}",), []),
+    ],
+)
+def test_what_is_added_to_a_base_in_one_stage_is_missed_in_another(
+    tmp_path: Path, lines: tuple[str, ...], codes: list[str]
+) -> None:
+    rebased = make(tmp_path, TWICE, edits(*lines)).rebase()
+    assert [found.rule.code for found in rebased.findings] == codes
+
+
 # --- what comes out ---
 
 

@@ -32,7 +32,7 @@ from midstream.rebasing import assembly, shipping, templating, verification
 from midstream.rebasing.agreement import disagreements
 from midstream.rebasing.building import BuildPlan, plan_build
 from midstream.rebasing.context_files import CONTEXT, place_files, text_of
-from midstream.rebasing.overlaying import dropped_stages, needed_stages, together
+from midstream.rebasing.overlaying import dropped_stages, half_added, needed_stages, together
 from midstream.rebasing.siblings import as_sibling, image_of
 from midstream.rebasing.templating import Readings
 from midstream.rebasing.waivers import waived
@@ -262,7 +262,7 @@ class _Rebase:
         answered_for = [
             *unversioned,
             *history.with_what_became(before, wanted.found, overlay.edits, subject),
-            *said, *shipped.found,
+            *said, *shipped.found, *half_added(overlay, subject, stage, wanted),
             *disagreements(subject, origin, shipped.values, shipped.upstream),
             *shipping.lost_arguments(overlay, lost),
         ]  # fmt: skip

@@ -10,6 +10,8 @@ from midstream.diagnostic import Diagnostic, Place, Rule, Severity
 from midstream.dockerfile.graph import build_graph
 from midstream.dockerfile.scan import parse
 from midstream.edit import EditConflict
+from midstream.overlay.model import After
+from midstream.overlay.select import stages_of
 from midstream.rebasing import assembly
 from midstream.source import Span
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from midstream.dockerfile.model import Dockerfile, Stage
     from midstream.edit import Edit
-    from midstream.overlay.model import Overlay
+    from midstream.overlay.model import Overlay, OverlayEdit
     from midstream.overlay.verbs import Insertion, Wanted
     from midstream.rebasing.assembly import Assembled
     from midstream.ubi.subject import Subject
@@ -35,7 +37,20 @@ makes superfluous.
 **The way out.** Narrow the phrase of one, or make one edit of them.
 """,
 )
-RULES = (CONFLICT,)
+HALF_ADDED = Rule(
+    "MS535",
+    "base-added-to-once",
+    """\
+**What it says.** An edit puts something behind the `FROM` of one stage, and another stage stands on
+the same image without it.
+
+**Why it matters.** What follows a `FROM` mostly makes up for what our base lacks: a vendor's SDK, a
+compiler. A stage that upstream adds on that image later would be built without it.
+
+**The way out.** Give the other stage an edit of its own, or waive MS535 if it needs nothing of it.
+""",
+)
+RULES = (CONFLICT, HALF_ADDED)
 
 
 def together(
@@ -101,3 +116,38 @@ def _conflict_as_findings(overlay: Overlay, conflict: EditConflict) -> Iterator[
             help="narrow one of the two, or make one edit of them",
             also=Place(other.source, other.span, "the other edit") if other else None,
         )
+
+
+def half_added(
+    overlay: Overlay, subject: Subject, ship: Stage, wanted: Wanted
+) -> Iterator[Diagnostic]:
+    """Each stage on an image that edits add something to in other stages alone."""
+    made = frozenset(each.id for each in wanted.insertions)
+    adding = {
+        stage.index: edit
+        for edit in overlay.edits
+        if isinstance(edit.verb, After) and edit.at.kinds == ("FROM",) and edit.id in made
+        for stage in stages_of(subject, ship, edit.at.stage)
+    }
+    images = {index: subject.graph.base(index).image for index in adding}
+    for stage in subject.live_stages:
+        image = subject.graph.base(stage.index).image
+        if image is None or image == "scratch" or stage.index in adding:
+            continue
+        edit = next((adding[index] for index, other in images.items() if other == image), None)
+        if edit is not None:
+            yield _half_added(subject, stage, edit)
+
+
+def _half_added(subject: Subject, stage: Stage, edit: OverlayEdit) -> Diagnostic:
+    return Diagnostic(
+        rule=HALF_ADDED,
+        severity=Severity.ERROR,
+        message=f"`{edit.id}` adds to what `{edit.at.stage}` is built on, and `{stage.label}` is "
+        "built on the same image without it",
+        source=subject.dockerfile.source,
+        span=subject.graph.base(stage.index).span,
+        help=f"write an edit at `{stage.label} / FROM` too, or waive MS535 if nothing is missing",
+        context=f"stage {stage.label}",
+        also=Place(edit.place.source, edit.place.span, "the edit"),
+    )
