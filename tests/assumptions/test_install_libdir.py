@@ -27,6 +27,22 @@ def test_an_install_step_gives_the_prefix_too() -> None:
     assert told(check(look(text))) == [("MS310", 2, "/opt/x/lib")]
 
 
+@pytest.mark.parametrize(
+    ("copied", "found"),
+    [
+        ("/staging/ /opt/sdk/", [("MS310", 5, "/staging/")]),
+        ("/staging /staging", []),
+        ("/staging/lib64 /opt/sdk/lib", []),
+    ],
+)
+def test_a_prefix_that_goes_over_another_tree_is_found(
+    copied: str, found: list[tuple[str, int, str]]
+) -> None:
+    install = "RUN cmake -B b && cmake --install b --prefix /staging"
+    text = on_ubi(install, "", "FROM ubuntu:22.04", f"COPY --from=0 {copied}")
+    assert told(check(look(text))) == found
+
+
 def test_it_is_told_once_in_a_stage() -> None:
     text = on_ubi("RUN cmake -DCMAKE_INSTALL_PREFIX=/x . && ls /x/lib && ls /x/lib/b")
     assert len(told(check(look(text)))) == 1

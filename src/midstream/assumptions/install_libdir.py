@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from midstream.assumptions.places import finding
 from midstream.diagnostic import Rule
+from midstream.dockerfile.arguments import transfer
 from midstream.ubi.survey import survey
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ LIB64 = Rule(
     NAME,
     """\
 **What it says.** CMake or Meson installs below a prefix without being told the library folder, and
-the stage reads `PREFIX/lib/…`.
+the stage reads `PREFIX/lib/…`, or a COPY puts the whole prefix over another tree.
 
 **Why it matters.** On EL `GNUInstallDirs` and Meson choose `lib64`, on Debian `lib`. A copy from
 the old folder fails, or takes an older library that happens to be there.
@@ -42,16 +43,19 @@ _PREFIX = re.compile(r"(?:-DCMAKE_INSTALL_PREFIX(?::\w+)?=|--prefix=)(\S+)")
 
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
-    """Every read from `PREFIX/lib` after an install that chose its folder by itself."""
+    """Every read from `PREFIX/lib` after an install that chose its folder by itself, and every
+    such PREFIX that is copied into another tree."""
     footings = survey(subject)
     for stage in subject.live_stages:
         if footings[stage.index].manager is not None:
-            yield from _stage(subject, stage)
+            prefixes: dict[str, Command] = {}  # and what configured the install there
+            yield from _stage(subject, stage, prefixes)
+            yield from _copied(subject, stage, prefixes)
 
 
-def _stage(subject: Subject, stage: Stage) -> Iterator[Diagnostic]:
-    prefixes: dict[str, Command] = {}
+def _stage(subject: Subject, stage: Stage, prefixes: dict[str, Command]) -> Iterator[Diagnostic]:
     free: Command | None = None  # the configuring command that named no library folder
+    told = False
     for instruction in stage.instructions:
         for command in subject.script(instruction).commands:
             configuring = _configures(command)
@@ -61,13 +65,35 @@ def _stage(subject: Subject, stage: Stage) -> Iterator[Diagnostic]:
                 prefixes[prefix] = free or command
             for prefix, configured in prefixes.items():
                 span = _reads(command, prefix)
-                if span is not None and command is not configured:
+                if span is not None and command is not configured and not told:
+                    told = True
                     yield finding(
                         subject, stage, LIB64, span,
                         f"`{prefix}/lib` is read, and on EL the install goes to `{prefix}/lib64`",
-                        "tell the configuring command: args: {-DCMAKE_INSTALL_LIBDIR: lib}",
+                        _WAY_OUT,
                     )  # fmt: skip
-                    return
+
+
+_WAY_OUT = "tell the configuring command: args: {-DCMAKE_INSTALL_LIBDIR: lib}"
+
+
+def _copied(subject: Subject, stage: Stage, prefixes: dict[str, Command]) -> Iterator[Diagnostic]:
+    """A whole prefix that is copied over another tree: its `lib64` doesn't go over the `lib` there.
+    One that is copied to the same path stays as it was made."""
+    for arrow in subject.graph.arrows:
+        if arrow.target != stage.index or arrow.instruction.keyword != "COPY":
+            continue
+        moved = transfer(subject.dockerfile, arrow.instruction)
+        there = moved.destination.text.rstrip("/") if moved.destination else ""
+        for item in moved.sources:
+            prefix = item.text.rstrip("/")
+            if prefix in prefixes and prefix != there and arrow.stage in subject.live:
+                yield finding(
+                    subject, subject.dockerfile.stages[arrow.stage], LIB64, item.span,
+                    f"`{prefix}` goes over `{there}`, and on EL its libraries are in `lib64`, "
+                    "where those that they replace needn't be",
+                    _WAY_OUT,
+                )  # fmt: skip
 
 
 def _configures(command: Command) -> bool | None:
