@@ -28,7 +28,7 @@ SHOWN = {
     "0.33.0": ("rocm_base", "rocm", "cuda", "cpu", "xpu", "ppc64le", "s390x"),
     "0.29.0": ("rocm_base", "rocm", "cuda", "tpu"),
     "0.26.0": ("xpu",),
-    "0.24.0": ("rocm_base", "rocm", "nightly_torch"),
+    "0.24.0": ("rocm_base", "rocm", "xpu", "nightly_torch"),
     "0.11.0": (
         "rocm_base", "rocm", "cuda", "cpu", "xpu", "ppc64le", "s390x", "tpu", "nightly_torch",
     ),
