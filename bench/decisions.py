@@ -45,8 +45,8 @@ what a person had to answer, *errors* what the overlay had to be written for.
 Each line below was printed by the command above it. `make pages` runs them, in a copy of this
 repository's overlays as they would have stood at 0.29.0, and makes this page; a test says when it
 is old. At the end the copy is this repository again, and the results are those that its locks
-promise, byte for byte. Warnings about tags without a digest are left out, and where several
-findings are alike one is shown; of the values that moved, three a file.
+promise, byte for byte. Left out are warnings about tags without a digest, all but one of findings
+that are alike, all but three of the values that moved in one file, and upstream's comments.
 """
 OTHERS = """
 ## The other targets

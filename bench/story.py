@@ -159,7 +159,11 @@ def excerpt(text: str, codes: tuple[str, ...]) -> str:
         for line in block.splitlines()
         if "upstream instructions" not in line
     ]
-    return "\n".join([*shown, *_fewer(last)])
+    lines = "\n".join([*shown, *_fewer(last)]).splitlines()
+    return "\n".join(line for line in lines if not _COMMENT.match(line))
+
+
+_COMMENT = re.compile(r"    [+-]\s*#")  # upstream's prose stays upstream's
 
 
 _MOST = 3  # values of one file
