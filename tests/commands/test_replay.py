@@ -92,3 +92,15 @@ def test_a_range_that_holds_nothing_is_refused(demo: Demo, words: list[str], sai
     ran = demo.run("replay", *words)
     assert ran.exit_code == 2
     assert said in ran.stderr
+
+
+def test_rows_of_packages_that_no_target_needed_are_listed_where_one_asks(demo: Demo) -> None:
+    words = ("replay", "--all", "--releases", "2.0..2.1")
+    assert demo.run(*words).codes == []
+    ran = demo.run(*words, "--unused")
+    assert (ran.exit_code, set(ran.codes)) == (0, {"MS246"})
+    assert "no target needed the row of `libsm6`" in ran.stderr
+    assert "the row of `git`" not in ran.stderr
+    assert demo.run("--strict", *words, "--unused").exit_code == 1
+    content = json.loads(demo.run("--json", *words, "--unused").stdout)
+    assert {each["code"] for each in content["findings"]} == {"MS246"}

@@ -10,18 +10,36 @@ from midstream import report
 from midstream.commands import upstreams
 from midstream.commands import workspace as at
 from midstream.commands.moving import fact_as_json
+from midstream.diagnostic import Diagnostic, Rule, Severity
 from midstream.errors import Exit, UsageError
 from midstream.history.movement import Answer
 from midstream.overlay.load import targets as overlaid
 from midstream.replaying import Step, Walk
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from midstream.cli import Workspace
+    from midstream.rebasing.flow import Rebaser
     from midstream.upstream.origin import Origin
     from midstream.upstream.snapshot import Snapshot
     from midstream.upstream.sources import Sources
+
+
+UNUSED = Rule(
+    "MS246",
+    "unused-mapping",
+    """\
+**What it says.** `replay --unused` went over these releases, and no target's conversion looked up a
+row of `overlays/_shared/packages.yaml`.
+
+**Why it matters.** Nothing proves such a row any more: the package may be gone upstream, or its
+name may be wrong.
+
+**The way out.** Take it out, unless `midstream convert` needs it for other Dockerfiles.
+""",
+)
+RULES = (UNUSED,)
 
 
 @click.command("replay")
@@ -31,6 +49,8 @@ if TYPE_CHECKING:
 @click.option("--revisions", metavar="A..B",
               help="Over upstream's commits instead: those that touch a Dockerfile.")  # fmt: skip
 @click.option("--last", type=click.IntRange(1), help="The last N releases.")
+@click.option("--unused", is_flag=True,
+              help="List the rows of packages.yaml that none of these rebases needed.")  # fmt: skip
 @click.option("--project", metavar="NAME", help="Of upstream/NAME.yaml, where there are several.")
 @click.pass_obj
 def command(
@@ -40,6 +60,7 @@ def command(
     releases: str | None,
     revisions: str | None,
     last: int | None,
+    unused: bool,
     project: str | None,
 ) -> int:
     """Rebase over releases or commits, each from where the one before left; write nothing."""
@@ -66,11 +87,32 @@ def command(
         for name in _chosen([each.version for each in tracker.releases()], releases, last):
             origins.at(name)
             steps += walk.steps(name, wanted)
+    found = list(_unneeded(rebaser)) if unused else []
     if workspace.json:
-        report.document("replay", _as_json(steps))
+        content = _as_json(steps)
+        report.document("replay", {**content, "findings": [*map(report.finding_as_json, found)]})
     else:
         _show(steps)
-    return Exit.FINDINGS if any(step.errors for step in steps) else Exit.OK
+        report.show_findings(found)
+    has_errors = any(step.errors for step in steps) or (workspace.strict and found)
+    return Exit.FINDINGS if has_errors else Exit.OK
+
+
+def _unneeded(rebaser: Rebaser) -> Iterator[Diagnostic]:
+    """A finding for each stretch of rows that no target needed on any platform."""
+    by_platform = list(rebaser.unused_packages().values())
+    named = [{row.debian for row in rows} for rows in by_platform]
+    everywhere = set.intersection(*named) if named else set()
+    rows = [row for row in by_platform[0] if row.debian in everywhere] if by_platform else []
+    for row in rows:
+        yield Diagnostic(
+            rule=UNUSED,
+            severity=Severity.WARNING,
+            message=f"no target needed the row of `{row.debian}` at any of these releases",
+            source=row.place.source,
+            span=row.place.span,
+            help="take it out, if nobody converts other Dockerfiles with this table",
+        )
 
 
 def _commits(sources: Sources, targets: Sequence[str], said: str) -> tuple[Snapshot, ...]:

@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from midstream.overlay.model import Overlay
     from midstream.rebasing.assembly import Assembled
     from midstream.rebasing.shipping import Shipping
-    from midstream.ubi.tables import Platform
+    from midstream.ubi.tables import Package, Platform
     from midstream.upstream.origin import Earlier, Origin
     from midstream.upstream.revisions import Revisions
 
@@ -168,6 +168,10 @@ class Rebaser:
         if platform not in self._tables:
             self._tables[platform] = load_tables(self.folder, platform)
         return self._tables[platform]
+
+    def unused_packages(self) -> Mapping[str, tuple[Package, ...]]:
+        """By platform, the rows of packages.yaml that nothing rebased so far has needed."""
+        return {name: tables.packages.unused() for name, tables in self._tables.items()}
 
     def known_decisions(self, overlay: Overlay, release: str | None) -> Decisions | None:
         """What was decided about a target; None where there is no lock yet.

@@ -156,6 +156,11 @@ class PackageTable(Struct, frozen=True, dict=True):
     def _by_shape(self) -> Mapping[str, Package]:
         return {_shape(name): row for name, row in self.rows.items() if "$" in name}
 
+    @cached_property
+    def _found(self) -> set[str]:
+        """The rows that were ever found, by name."""
+        return set()
+
     def find(self, name: str) -> Package | None:
         """The row for a name as it stands in a Dockerfile.
 
@@ -165,7 +170,13 @@ class PackageTable(Struct, frozen=True, dict=True):
         row = self.rows.get(name)
         if row is None and "$" in name:
             row = self._by_shape.get(_shape(name))
+        if row is not None:
+            self._found.add(row.debian)
         return row
+
+    def unused(self) -> tuple[Package, ...]:
+        """The rows that nothing has looked up so far, in their order."""
+        return tuple(row for name, row in self.rows.items() if name not in self._found)
 
     def rpms_for(self, row: Package, name: str) -> tuple[str, ...]:
         """The RPMs of a row, with the variables as `name` writes them."""
