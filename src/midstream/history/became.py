@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import difflib
 import re
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from midstream.diagnostic import Severity
 from midstream.dockerfile import fingerprint
-from midstream.overlay.select import NO_STAGE, NOTHING_THERE, holds, select, ship_stage
+from midstream.overlay.select import NO_STAGE, NOTHING_THERE, TOO_MUCH, holds, select, ship_stage
+from midstream.overlay.verbs import DEAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,15 +22,17 @@ if TYPE_CHECKING:
     from midstream.dockerfile.commands import Command
     from midstream.dockerfile.model import Dockerfile, Instruction, Stage
     from midstream.overlay.model import Address, OverlayEdit
+    from midstream.overlay.select import Match
     from midstream.ubi.subject import Subject
 
-_LOST = (NOTHING_THERE, NO_STAGE)
+_LOST = (NOTHING_THERE, NO_STAGE, TOO_MUCH)
 _SAME = 0.4  # below it, two texts are two things
+_FARTHER = 0.9  # what stands in another instruction has to be that much more alike
 
 
 class Became(Struct, frozen=True):
-    """Where the old target's text is now. `likeness` is 1.0 for the same text, 0.0 for none of it;
-    `at` is an address that finds it, or empty."""
+    """Where the old target's text may be now. `likeness` is 1.0 for the same text, 0.0 for none of
+    it; `at` is an address that finds it, and nothing else, or empty."""
 
     how: str
     old_line: int
@@ -43,13 +48,17 @@ def explained(
     new: Subject,
     ship: Stage,
 ) -> Iterator[Diagnostic]:
-    """The findings, with what became of its target added to each edit that finds nothing.
+    """The findings, with what became of its target added to each edit that finds nothing, or more
+    than it should.
 
     `old` is upstream as it was when the overlay was last proved.
     """
     by_place = {id(edit.at.place): edit for edit in edits}
     was = ship_stage(old.dockerfile.stages, ship.label)
     for each in found:
+        if each.rule is DEAD and was is not None:
+            yield _if_it_is_dead(each, by_place.values(), old, was, new)
+            continue
         edit = next((e for e in by_place.values() if each.rule in _LOST and _about(each, e)), None)
         if edit is None or was is None:
             yield each
@@ -59,40 +68,103 @@ def explained(
         yield replace(each, help=advice) if said else each
 
 
+def _if_it_is_dead(
+    found: Diagnostic, edits: Iterable[OverlayEdit], old: Subject, ship: Stage, new: Subject
+) -> Diagnostic:
+    """The finding that what an edit drops is gone; an error where something new stands where it
+    was, which may do the same."""
+    for edit in edits:
+        if found.source is not edit.place.source or found.span != edit.place.span:
+            continue
+        for match in select(old, ship, edit.at):
+            if match.pair is not None or not _has_heir(old, match, new):
+                continue
+            said = "\n".join(_said(one) for one in became(edit.at, old, ship, new))
+            return replace(
+                found,
+                severity=Severity.ERROR,
+                message=f"`{edit.id}`: what it drops is gone, and something new stands there",
+                help=f"{said}\nor take the edit out, if what is there now may be carried",
+            )
+    return found
+
+
+def _has_heir(old: Subject, match: Match, new: Subject) -> bool:
+    """Whether the text that is nearest to the one that was dropped holds anything new."""
+    before = {fingerprint.meaning(old.dockerfile, each) for each in old.dockerfile.instructions}
+    best, _ = _closest(old.dockerfile, match.instruction, new.dockerfile)
+    if best is None or fingerprint.meaning(new.dockerfile, best) in before:
+        return False
+    then = {_words(each) for each in old.script(match.instruction).commands}
+    now = [_words(each) for each in new.script(best).commands]
+    return any(each not in then for each in now) or not (then and now)
+
+
+def _words(command: Command) -> tuple[str, ...]:
+    return tuple(word.text for word in command.words)
+
+
 def _about(found: Diagnostic, edit: OverlayEdit) -> bool:
     place = edit.at.place
     return found.source is place.source and found.span == place.span
 
 
-def _said(one: Became) -> str:
-    if not one.new_line:
-        return f"what it was about (line {one.old_line} then) is gone"
-    advice = f"; write\n    at: {one.at}" if one.at else ""
-    return (
-        f"what it was about (line {one.old_line} then) {one.how}, now line {one.new_line}, "
-        f"{one.likeness:.0%} alike{advice}"
+def _said(found: list[Became]) -> str:
+    """The nearest one in full, and the others that it may be."""
+    first, *others = found
+    if not first.new_line:
+        return f"what it was about (line {first.old_line} then) is gone"
+    said = (
+        f"what it was about (line {first.old_line} then) {first.how}, now line {first.new_line}, "
+        f"{first.likeness:.0%} alike{_to_paste(first)}"
     )
+    return "\n".join([said, *(f"or it {each.how}, line {each.new_line}, {each.likeness:.0%} alike"
+                              f"{_to_paste(each)}" for each in others)])  # fmt: skip
 
 
-def became(address: Address, old: Subject, ship: Stage, new: Subject) -> list[Became]:
-    """What each of an address's old targets is now."""
+def _to_paste(one: Became) -> str:
+    return f"; write\n    at: {one.at}" if one.at else ""
+
+
+_MOST = 3  # candidates that are shown
+
+
+def became(address: Address, old: Subject, ship: Stage, new: Subject) -> list[list[Became]]:
+    """For each of an address's old targets, what it may be now, the likeliest first."""
+    now = ship_stage(new.dockerfile.stages, ship.label) or new.dockerfile.stages[-1]
     found = []
     for match in select(old, ship, address):
-        best, likeness = _closest(old.dockerfile, match.instruction, new.dockerfile)
         line = old.dockerfile.source.position(match.span.start).line
-        if best is None:
-            found.append(Became("is gone", line, 0, 0.0, ""))
-            continue
-        stage = new.dockerfile.stage_of(best)
-        then = match.stage.label if match.stage else "@global"
-        now = stage.label if stage else "@global"
-        how = _how(new.dockerfile, then, now, likeness)
-        mended = _mended(address, match.command, new, best, now)
-        found.append(Became(how, line, best.first_line, likeness, mended))
+        heirs = sorted(_heirs(old, match, new), key=lambda heir: -heir[0])[:_MOST]
+        alike = [heir for heir in heirs if heir[0] >= _SAME]
+        each = [_became(address, old, match, new, now, line, heir) for heir in alike or heirs]
+        found.append(each or [Became("is gone", line, 0, 0.0, "")])
     return found
 
 
+def _became(
+    address: Address,
+    old: Subject,
+    match: Match,
+    new: Subject,
+    ship: Stage,
+    line: int,
+    heir: tuple[float, Instruction, Command | None],
+) -> Became:
+    likeness, instruction, command = heir
+    stage = new.dockerfile.stage_of(instruction)
+    then = match.stage.label if match.stage else "@global"
+    now = stage.label if stage else "@global"
+    span = command.span if command is not None else instruction.span
+    how = _how(new.dockerfile, then, now, likeness) + _inside(match.command, command)
+    how += _other_company(old, match, new, instruction)
+    at = _mended(address, new, ship, instruction, command, now)
+    return Became(how, line, new.dockerfile.source.position(span.start).line, likeness, at)
+
+
 def _how(new: Dockerfile, then: str, now: str, likeness: float) -> str:
+    if likeness < _SAME:
+        return "may be what is new there"
     if then == now:
         return "was edited" if likeness < 1 else "is there still"
     if all(stage.label != then for stage in new.stages):
@@ -100,36 +172,116 @@ def _how(new: Dockerfile, then: str, now: str, likeness: float) -> str:
     return f"was moved from `{then}` to `{now}`"
 
 
+def _inside(then: Command | None, now: Command | None) -> str:
+    """` and stands in an `if` now`, where it didn't."""
+    if then is None or now is None:
+        return ""
+    more = list(now.inside)
+    for kind in then.inside:
+        if kind in more:
+            more.remove(kind)
+    return f" and stands in `{more[-1]}` now" if more else ""
+
+
+def _other_company(old: Subject, match: Match, new: Subject, now: Instruction) -> str:
+    """`, its RUN was split`, or joined with another: by where the commands beside it are now."""
+    if match.command is None:
+        return ""
+    beside = {_words(each) for each in old.script(match.instruction).commands}
+    beside.discard(_words(match.command))
+    here = {_words(each) for each in new.script(now).commands}
+    elsewhere = {
+        _words(command)
+        for each in new.dockerfile.instructions
+        if each is not now and each.keyword == now.keyword
+        for command in new.script(each).commands
+    }
+    before = {
+        _words(command)
+        for each in old.dockerfile.instructions
+        if each is not match.instruction and each.keyword == now.keyword
+        for command in old.script(each).commands
+    }
+    if beside & elsewhere - here:
+        return f", its {now.keyword} was split"
+    return f", its {now.keyword} was joined with another" if here & before - beside else ""
+
+
+def _heirs(
+    old: Subject, match: Match, new: Subject
+) -> Iterator[tuple[float, Instruction, Command | None]]:
+    """What the old target may be now, each with how alike the two are. A command that stood beside
+    it is none; one that went along into another instruction is known by what stands beside it."""
+    instructions = list(_alike_ones(old.dockerfile, match.instruction, new.dockerfile))
+    if match.command is None:
+        yield from ((likeness, each, None) for likeness, each in instructions if likeness >= _SAME)
+        return
+    wanted = list(_words(match.command))
+    others = {_words(c) for each in old.dockerfile.instructions for c in old.script(each).commands}
+    others.discard(_words(match.command))
+    for around, each in instructions:
+        for command in new.script(each).commands:
+            if _words(command) in others:
+                continue  # it stood there before, beside it or elsewhere
+            likeness = _alike(wanted, list(_words(command)))
+            if likeness >= _SAME or around >= _SAME:
+                yield likeness * (1 if around >= _SAME else _FARTHER), each, command
+
+
+def _alike_ones(
+    old: Dockerfile, instruction: Instruction, new: Dockerfile
+) -> Iterator[tuple[float, Instruction]]:
+    wanted = fingerprint.meaning(old, instruction).split()
+    matcher = difflib.SequenceMatcher(None, autojunk=False)
+    matcher.set_seq2(wanted)
+    for each in new.instructions:
+        if each.keyword == instruction.keyword:
+            matcher.set_seq1(fingerprint.meaning(new, each).split())
+            near = matcher.real_quick_ratio() >= _SAME and matcher.quick_ratio() >= _SAME
+            yield (matcher.ratio() if near else 0.0), each
+
+
 def _closest(
     old: Dockerfile, instruction: Instruction, new: Dockerfile
 ) -> tuple[Instruction | None, float]:
-    wanted = fingerprint.meaning(old, instruction).split()
-    best, most = None, 0.0
-    for each in new.instructions:
-        if each.keyword == instruction.keyword:
-            text = fingerprint.meaning(new, each).split()
-            matcher = difflib.SequenceMatcher(None, wanted, text, autojunk=False)
-            if matcher.real_quick_ratio() > most and (ratio := matcher.ratio()) > most:
-                best, most = each, ratio
+    found = _alike_ones(old, instruction, new)
+    most, best = max(found, key=lambda pair: pair[0], default=(0.0, None))
     return (best, most) if most >= _SAME else (None, 0.0)
 
 
+_PLAIN = re.compile(r"[\w./+:=@%,${}-]+")
+
+
 def _mended(
-    address: Address, old: Command | None, new: Subject, instruction: Instruction, stage: str
+    address: Address,
+    new: Subject,
+    ship: Stage,
+    instruction: Instruction,
+    command: Command | None,
+    stage: str,
 ) -> str:
-    """An address that finds the text where it is now, in the command that looks most like the old
-    one: by the words of the phrase that are still there, or else by its first words."""
+    """An address that finds this one place: by the words of the phrase that are still there, or by
+    the command's first words. Empty where none of them does."""
     keyword = (instruction.trigger or instruction).keyword
-    head = f"{stage} / {keyword}"
-    commands = new.script(instruction).commands
-    if not address.phrase or not commands or old is None:
-        return head
-    wanted = [word.text for word in old.words]
-    near = max(commands, key=lambda each: _alike(wanted, [word.text for word in each.words]))
-    texts = [word.text for word in near.words]
-    kept = [word for word in address.phrase if any(holds(word, text) for text in texts)]
-    words = kept or [text for text in texts if re.fullmatch(r"[\w./+-]+", text)][:2]
-    return f"{head} / {' '.join(words)}" if words else head
+    if command is None:
+        phrases = [address.phrase, ()]
+    else:
+        texts = [word.text for word in command.words]
+        kept = tuple(w for w in address.phrase if any(holds(w, text) for text in texts))
+        plain = tuple(text for text in texts if _PLAIN.fullmatch(text) and text != "/")
+        phrases = [kept, *(plain[:n] for n in range(2, 6)), plain[:1], plain]
+    wanted = command.span if command is not None else instruction.span
+    for phrase in phrases:
+        if command is not None and not phrase:
+            continue
+        text = " / ".join([stage, keyword, *([" ".join(map(quote, phrase))] if phrase else [])])
+        mended = replace(address, text=text, stage=stage, kinds=(keyword,), phrase=phrase,
+                         pattern=None)  # fmt: skip
+        places = {each.command.span if each.command and command else each.instruction.span
+                  for each in select(new, ship, mended)}  # fmt: skip
+        if places == {wanted}:
+            return text
+    return ""
 
 
 def _alike(first: list[str], second: list[str]) -> float:

@@ -79,9 +79,13 @@ DEAD = Rule(
     "MS527",
     "dead-edit",
     """\
-**What it says.** What an edit drops is gone from upstream, and nothing there looks like it.
+**What it says.** What an edit drops is gone from upstream, and nothing there looks like it. It is
+an error where something new stands in its place, as far as upstream is at hand as it was.
 
-**The way out.** Take the edit out.
+**Why it matters.** What took its place may do the same, and is carried now.
+
+**The way out.** Take the edit out; or where something new stands there, look at it, and let the
+edit find that.
 """,
 )
 RULES = (EXPIRED, WRONG_PLACE, REDUNDANT, DEAD)
