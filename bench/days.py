@@ -78,6 +78,13 @@ class Days:
             if at:
                 _git(self.upstream, "tag", "--force", f"v{each.version}", at)
 
+    def full(self, commit: str) -> str:
+        return _git(self.upstream, "rev-parse", f"{commit}^{{commit}}")
+
+    def until(self, last: str, day: str) -> str:
+        """The last commit of the line before a day."""
+        return _git(self.upstream, "rev-list", "-1", "--first-parent", f"--before={day}", last)
+
     def is_at(self, commit: str) -> None:
         _git(self.upstream, "update-ref", "refs/heads/day", commit)
 
