@@ -133,7 +133,7 @@ class Following:
 
 def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
     """Columns that line up, on stdout."""
-    lines = [header, *rows]
+    lines = [tuple(visible(cell) for cell in row) for row in (header, *rows)]
     widths = [max(len(row[column]) for row in lines) for column in range(len(header))]
     for row in lines:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))

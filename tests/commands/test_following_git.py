@@ -216,3 +216,18 @@ def test_a_new_range_goes_on_from_the_lock_of_the_commit_before(
     ran = tree.run("rebase", "--target", "app")
     assert (ran.exit_code, ran.codes) == (1, ["MS221"])
     assert not tree.path("overlays/app/next/lock.json").exists()
+
+
+def test_escapes_in_names_and_texts_of_upstream_do_not_reach_the_terminal(
+    tree: Demo, upstream: Repository
+) -> None:
+    text = demo.DOCKERFILE.replace("AS final", 'AS final\nENV A="\x1b[31mred" B=\u202e')
+    names = {"tools/\x1b[31mred.sh": "true\n", "tools/a\nb.sh": "true\n"}
+    upstream.commit({"docker/Dockerfile": text, **names})
+    tree.run("track", "--to", "v2.1")
+    ran = [tree.run("track", "--to", "main"), tree.run("rebase", "--target", "app")]
+    assert "tools/\\x1b[31mred.sh" in ran[0].stdout
+    ran += [tree.run("explain", "--target", "app", "--blame")]
+    ran += [tree.run("graph", "--target", "app", "--format", each) for each in ("dot", "mermaid")]
+    assert [each.exit_code for each in ran] == [0] * 5, [each.stderr for each in ran]
+    assert not any(mark in each.stdout + each.stderr for each in ran for mark in ("\x1b", "\u202e"))

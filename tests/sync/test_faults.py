@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import demo
 from commands.running import full_disk
 from gits.repository import Repository
 from sync.scene import stage
@@ -292,3 +293,54 @@ def test_an_unsafe_address_of_the_repository_is_2(scene: Scene, url: str) -> Non
 )
 def test_a_command_line_that_makes_no_sense_is_2(scene: Scene, said: str) -> None:
     assert scene.tree.run("sync", *said.split(), "--repo", scene.midstream.url).exit_code == 2
+
+
+# --- what keeps a branch from being made ---
+
+
+def test_a_branch_whose_name_is_taken_at_the_remote_is_refused_and_not_called_moved(
+    scene: Scene,
+) -> None:
+    """To git, `midstream/app` can't stand beside a branch `midstream`. It says that an atomic push
+    failed, as if another branch of it had: there is none."""
+    scene.midstream.git("update-ref", "refs/heads/midstream", scene.midstream.tip() or "")
+    told = scene.told()["app"]
+    assert (told["outcome"], told["exit"]) == ("refused", 3)
+    assert "'refs/heads/midstream' exists" in told["said"]
+    assert scene.tip() is None
+
+
+def test_a_branch_whose_name_is_taken_here_is_4(scene: Scene, clone: Repository) -> None:
+    clone.git("branch", "midstream")
+    ran = scene.tree.run("sync", "--all")
+    assert ran.exit_code == 4
+    assert "rename or delete the branch that stands in the way" in ran.stderr
+
+
+def test_a_hook_that_refuses_is_quoted(tmp_path: Path) -> None:
+    scene = stage(tmp_path)
+    hook = scene.midstream.folder / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho 'no \033[31mpushes on Fridays' >&2\nexit 1\n")
+    hook.chmod(0o755)
+    ran = scene.sync()
+    assert ran.exit_code == 3
+    assert "the repository refuses the push: no \\x1b[31mpushes on Fridays" in ran.stdout
+
+
+def test_a_repository_with_other_ids_is_2(scene: Scene, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    scene.midstream.git("init", "--quiet", "--object-format=sha256", str(other))
+    ran = scene.tree.run("sync", "--all", "--repo", str(other))
+    assert (ran.exit_code, "sha256 ids" in ran.stderr) == (2, True)
+
+
+def test_a_commit_of_a_date_that_no_calendar_has_is_5(scene: Scene) -> None:
+    scene.sync()
+    when = "@253402300800 +0000"  # the first second of the year 10000
+    text = demo.DOCKERFILE.replace("fast", "faster")
+    dates = {"GIT_AUTHOR_DATE": when, "GIT_COMMITTER_DATE": when}
+    scene.upstream.commit({"docker/Dockerfile": text}, "Later", who=dates)
+    ran = scene.sync()
+    assert ran.exit_code == 5
+    assert "which no calendar has" in ran.stderr

@@ -77,6 +77,12 @@ class NoSuchRef(MidstreamError):
     """The branch, tag or commit isn't there; it was deleted, renamed, or never was."""
 
 
+class NameTaken(MidstreamError):
+    """A branch can't be made, since another one's name is a part of its name."""
+
+    exit_code = Exit.REFUSED
+
+
 class GitBusy(MidstreamError):
     """Another git holds a lock, or moved a branch meanwhile: it is safe to run again."""
 
@@ -267,6 +273,7 @@ def _settings(to: Address | None, token: str) -> Iterator[tuple[str, str]]:
 
 _MEANINGS: tuple[tuple[str, type[MidstreamError]], ...] = (
     (r"no space left on device", CannotWrite),
+    (r"exists; cannot create", NameTaken),
     (r"unable to create '.*\.lock'|cannot lock ref|unable to lock", GitBusy),
     ("authentication failed|could not read username|could not read password|terminal prompts "
      "disabled|permission denied|error: 40[13]|invalid username or|access denied", GitForbids),
@@ -293,6 +300,8 @@ def failure(words: tuple[str, ...], said: str, to: Address | None) -> MidstreamE
         if re.search(pattern, said, re.IGNORECASE):
             if kind is GitUnreachable and re.search(r"not found|not appear", said):
                 return GitFailed(what, help="is the address right, and may you read it?")
+            if kind is NameTaken:
+                return NameTaken(what, help="rename or delete the branch that stands in the way")
             return kind(what)
     return GitFailed(what, help=said.strip() if "\n" in said.strip() else None)
 

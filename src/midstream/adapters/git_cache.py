@@ -300,7 +300,12 @@ def read_commit(name: str, data: bytes) -> Commit:
 
 def _date(when: str) -> str:
     """`1700000000 +0100` in UTC."""
-    at = datetime.fromtimestamp(int(when.split()[0]), UTC)
+    try:
+        at = datetime.fromtimestamp(int(when.split()[0]), UTC)
+    except (ValueError, OverflowError, IndexError):
+        raise DamagedPack(
+            f"upstream has a commit of the date `{when}`, which no calendar has"
+        ) from None
     return f"{at:%Y-%m-%dT%H:%M:%SZ}"
 
 

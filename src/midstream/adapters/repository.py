@@ -54,6 +54,13 @@ class Pushed(StrEnum):
     WITH_OTHERS = "not tried"  # another branch of the same push was rejected
 
 
+class Answer(Struct, frozen=True):
+    """What the other side says of one branch of a push, and why."""
+
+    verdict: Pushed
+    why: str = ""
+
+
 class Seen(Struct, frozen=True):
     """The branches at one moment: the one that changes are made on, and those of a prefix."""
 
@@ -188,19 +195,19 @@ class Repository(Struct, frozen=True):
         said = ("-m", "midstream sync")
         self._git("update-ref", "--no-deref", *said, "--stdin", "-z", input="".join(lines).encode())
 
-    def push(self, moves: Iterable[Move]) -> dict[str, Pushed]:
+    def push(self, moves: Iterable[Move]) -> dict[str, Answer]:
         """Push branches, each only from where it was seen: all at once, and where one can't be,
         the others one by one. Raises `GitUnreachable` and `GitForbids`."""
         wanted = tuple(moves)
         if not wanted:
             return {}
         found = self._push(wanted)
-        left = [move for move in wanted if found[move.branch] is Pushed.WITH_OTHERS]
+        left = [m for m in wanted if found[m.branch].verdict is Pushed.WITH_OTHERS]
         for move in left:
             found |= self._push((move,))
         return found
 
-    def _push(self, moves: tuple[Move, ...]) -> dict[str, Pushed]:
+    def _push(self, moves: tuple[Move, ...]) -> dict[str, Answer]:
         leases = [f"--force-with-lease={move.ref}:{move.old or ''}" for move in moves]
         refs = [f"{move.new}:{move.ref}" for move in moves]
         words = ("push", "--porcelain", "--atomic", "--no-verify", *leases, "--", self.remote or "")
@@ -210,7 +217,13 @@ class Repository(Struct, frozen=True):
         said = _said_of_refs(done.stdout)
         if not all(move.ref in said for move in moves):
             raise git.failure(words, done.stderr.decode(errors="replace"), self.address)
-        return {move.branch: _verdict(said[move.ref]) for move in moves}
+        why = _of_remote(done.stderr)
+        found = {move.branch: Answer(_verdict(said[move.ref]), why) for move in moves}
+        if len(moves) == 1 and found[moves[0].branch].verdict is Pushed.WITH_OTHERS:
+            # The whole of a push that is one branch failed: there are no others.
+            late = Pushed.STALE if "but expected" in why else Pushed.REFUSED
+            return {moves[0].branch: Answer(late, why)}
+        return found
 
     # --- git ---
 
@@ -279,21 +292,23 @@ def _make_clone(folder: Path) -> None:
 
 
 def _top(where: str) -> Path:
+    """The top of a work tree, or a bare repository's own folder. Raises `UsageError`."""
     from pathlib import Path
 
     folder = Path(where).absolute()
     try:
         out = git.run("rev-parse", "--absolute-git-dir", "--is-bare-repository",
-                      folder=folder, own=True)  # fmt: skip
-        place, bare, *_ = out.decode().rstrip("\n").rsplit("\n", 1)
-        if bare == "true":
-            return Path(place)
-        out = git.run("rev-parse", "--show-toplevel", folder=folder, own=True)
-        return Path(out.decode().rstrip("\n"))
+                      "--show-object-format", folder=folder, own=True)  # fmt: skip
+        place, bare, ids = out.decode().rstrip("\n").rsplit("\n", 2)
+        ask_top = ("rev-parse", "--show-toplevel")
+        top = b"" if bare == "true" else git.run(*ask_top, folder=folder, own=True)
     except MidstreamError:
         raise UsageError(
             f"`{where}` is no git repository", help="name one with --repo DIR, or its URL"
         ) from None
+    if ids != "sha1":
+        raise UsageError(f"`{where}` is a repository with {ids} ids, which can't be written to")
+    return Path(top.decode().rstrip("\n") or place)
 
 
 def _remote_address(folder: Path, remote: str) -> Address:
@@ -329,6 +344,14 @@ def _said_of_refs(out: bytes) -> dict[str, str]:
     """What `git push --porcelain` says of each branch."""
     rows = (line.split("\t") for line in out.decode(errors="replace").splitlines())
     return {row[1].rpartition(":")[2]: f"{row[0]} {row[2]}" for row in rows if len(row) == 3}
+
+
+def _of_remote(said: bytes) -> str:
+    """The first error that the other side writes, in its own words."""
+    lines = (line.strip() for line in said.decode(errors="replace").splitlines())
+    told = [line.removeprefix("remote: ") for line in lines if line.startswith("remote: ")]
+    errors = [line.removeprefix("error: ") for line in told if line.startswith("error: ")]
+    return next(iter([*errors, *told]), "")
 
 
 def _verdict(said: str) -> Pushed:

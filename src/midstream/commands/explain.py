@@ -109,12 +109,12 @@ def _explain_line(workspace: Workspace, rebased: Rebased, line: int) -> None:
         rows = [{"line": line, **_as_json(rebased, piece)} for piece in pieces]
         report.document("explain", {"target": rebased.overlay.target, "origins": rows})
         return
-    report.line(f"{result.name}:{line}")
-    report.line(f"  {result.line(line)}")
+    report.line(report.visible(f"{result.name}:{line}"))
+    report.line(f"  {report.visible(result.line(line))}")
     for said in dict.fromkeys(_said(rebased, piece) for piece in pieces):
-        report.line(f"  {said}")
+        report.line(f"  {report.visible(said)}")
     for by, why in _reasons(rebased, pieces):
-        report.line(f"  {by}: {why}")
+        report.line(report.visible(f"  {by}: {why}"))
 
 
 def _pieces(rebased: Rebased, start: int, end: int) -> list[Piece]:
@@ -178,10 +178,11 @@ def _explain_upstream(workspace: Workspace, rebased: Rebased, line: int) -> None
                 return
             stage = f", stage {entry.stage}" if entry.stage else ""
             name = rebased.origin.dockerfile.name
-            report.line(f"{name}:{entry.first_line}-{entry.last_line}  {entry.keyword}{stage}")
+            lines = f"{entry.first_line}-{entry.last_line}"
+            report.line(report.visible(f"{name}:{lines}  {entry.keyword}{stage}"))
             report.line(f"  {entry.fate}")
             for reason in entry.reasons:
-                report.line(f"  {reason.by}: {reason.why}")
+                report.line(report.visible(f"  {reason.by}: {reason.why}"))
             return
     raise UsageError(f"no instruction stands in line {line} of {rebased.origin.dockerfile.name}")
 
@@ -199,7 +200,7 @@ def _blame(rebased: Rebased) -> None:
         rows.append((_column(rebased, pieces), text))
     width = max((len(column) for column, _ in rows), default=0)
     for column, text in rows:
-        report.line(f"{column.ljust(width)} | {text}".rstrip())
+        report.line(f"{column.ljust(width)} | {report.visible(text)}".rstrip())
 
 
 def _column(rebased: Rebased, pieces: list[Piece]) -> str:

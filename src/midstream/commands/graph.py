@@ -50,9 +50,9 @@ def command(
     if workspace.json or shape == "json":
         report.document("graph", _as_json(graph))
     elif shape == "mermaid":
-        report.line("\n".join(mermaid(graph)))
+        report.line("\n".join(report.visible(each) for each in mermaid(graph)))
     elif shape == "dot":
-        report.line("\n".join(dot(graph)))
+        report.line("\n".join(report.visible(each) for each in dot(graph)))
     else:
         text = "\n".join(dot(graph)).encode("utf-8", "replace")
         report.raw(process.check(process.run("dot", f"-T{shape}", input=text)))

@@ -115,7 +115,7 @@ def _show(old: Lock | None, new: Lock, changes: tuple[Change, ...]) -> None:
     for change in changes:
         target = f"  [{change.target}]" if change.target else ""
         was = f"  (was {change.was})" if change.was else ""
-        report.line(f"  {change.kind:8}{change.path}{was}{target}")
+        report.line(report.visible(f"  {change.kind:8}{change.path}{was}{target}"))
 
 
 def _counted(changes: tuple[Change, ...]) -> str:

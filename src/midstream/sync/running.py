@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from midstream.adapters.files import Tree
-    from midstream.adapters.repository import Repository, Seen, Written
+    from midstream.adapters.repository import Answer, Repository, Seen, Written
     from midstream.history.decisions import Decisions
     from midstream.overlay.model import Overlay
     from midstream.rebasing.flow import Rebased
@@ -448,12 +448,13 @@ def _wanting(rebased: Rebased) -> str:
     return f"{rebased.wanting}; the branch stays as it is"
 
 
-def _as_pushed(result: Result, said: Pushed) -> Result:
-    if said is Pushed.STALE:
+def _as_pushed(result: Result, said: Answer) -> Result:
+    if said.verdict is Pushed.DONE:
+        return result
+    if said.verdict is Pushed.STALE:
         return replace(result, outcome=Outcome.LOST, said="somebody moved the branch meanwhile")
-    if said is Pushed.REFUSED:
-        return replace(result, outcome=Outcome.REFUSED, said="the repository refuses the push")
-    return result
+    why = f": {said.why}" if said.why else ""
+    return replace(result, outcome=Outcome.REFUSED, said=f"the repository refuses the push{why}")
 
 
 def _kept_off(result: Result) -> Result:
