@@ -344,3 +344,16 @@ def test_a_commit_of_a_date_that_no_calendar_has_is_5(scene: Scene) -> None:
     ran = scene.sync()
     assert ran.exit_code == 5
     assert "which no calendar has" in ran.stderr
+
+
+def test_a_branch_that_is_locked_at_the_remote_is_7_and_not_called_moved(scene: Scene) -> None:
+    scene.sync()
+    tip = scene.tip()
+    lock = scene.midstream.folder / "refs" / "heads" / "midstream" / "app.lock"
+    lock.touch()
+    scene.dockerfile("next")
+    assert scene.sync().exit_code == 7
+    assert scene.tip() == tip
+    lock.unlink()
+    assert scene.sync().exit_code == 0
+    assert "MODE=next" in scene.result()

@@ -361,3 +361,34 @@ def test_two_machines_dont_take_turns_over_a_tag_that_came_late(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
     assert scene.outcomes() == {"app": "nothing moved"}
     assert scene.tip() == tip
+
+
+# --- releases upstream ---
+
+
+def test_a_release_that_became_another_one_is_refused(tmp_path: Path) -> None:
+    scene = stage(tmp_path)
+    scene.upstream.tag("v2.1")
+    assert scene.outcomes("--to", "v*") == {"app": "moved"}
+    tip = scene.tip()
+    scene.dockerfile("other")
+    scene.upstream.git("tag", "--force", "v2.1", "main")
+    ran = scene.sync("--to", "v*")
+    assert ran.exit_code == 4
+    assert "upstream moved the tag of 2.1" in ran.stderr
+    assert scene.tip() == tip
+
+
+def test_a_release_that_was_withdrawn_takes_nobody_back(tmp_path: Path) -> None:
+    scene = stage(tmp_path)
+    scene.upstream.tag("v2.1")
+    scene.dockerfile("other")
+    scene.upstream.tag("v2.2")
+    assert scene.outcomes("--to", "v*") == {"app": "moved"}
+    tip = scene.tip()
+    scene.upstream.git("tag", "--delete", "v2.2")
+    ran = scene.sync("--to", "v*")
+    assert ran.exit_code == 4
+    assert "newest release is 2.1, and 2.2 is carried here: was it withdrawn?" in ran.stderr
+    assert scene.tip() == tip
+    assert scene.outcomes("--to", "v2.1") == {"app": "moved"}  # a person may want it

@@ -140,7 +140,10 @@ def full_ref(name: str) -> str:
         or any(each in name for each in bad)
         or name.endswith((".", "/", ".lock"))
     ):
-        raise UnsafeName(f"`{name}` is not the full name of a branch or a tag")
+        raise UnsafeName(
+            f"`{name}` is not the full name of a branch or a tag",
+            help="a branch is refs/heads/…, a tag refs/tags/…; a commit is named by its whole id",
+        )
     return name
 
 

@@ -221,7 +221,8 @@ class Repository(Struct, frozen=True):
         found = {move.branch: Answer(_verdict(said[move.ref]), why) for move in moves}
         if len(moves) == 1 and found[moves[0].branch].verdict is Pushed.WITH_OTHERS:
             # The whole of a push that is one branch failed: there are no others.
-            late = Pushed.STALE if "but expected" in why else Pushed.REFUSED
+            is_late = "but expected" in why or ".lock': File exists" in why
+            late = Pushed.STALE if is_late else Pushed.REFUSED
             return {moves[0].branch: Answer(late, why)}
         return found
 

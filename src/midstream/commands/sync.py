@@ -145,7 +145,8 @@ def job(
     # Upstream is asked first, and answers while everything else is looked at.
     upstream = ThreadPoolExecutor(1).submit(source.lock, full)
     try:
-        return _job(workspace, project, where, base, full, upstream.result, **how)
+        newest = project.git is not None and ref == project.git.tags
+        return _job(workspace, project, where, base, full, upstream.result, newest=newest, **how)
     except BaseException:
         process.end_all()
         raise
@@ -159,6 +160,7 @@ def _job(
     ref: str,
     upstream: Callable[[], Lock],
     *,
+    newest: bool,
     pushes: bool,
     dry_run: bool,
     quiet: float = 0,
@@ -170,8 +172,8 @@ def _job(
     token = os.environ.get(repository.TOKEN, "")
     kept = repository.open_repository(where, caches, pushes=pushes, token=token)
     options = Options(
-        ref=ref, base=_base(kept, base), pushes=kept.remote is not None, dry_run=dry_run,
-        quiet=quiet, skip=skip, now=time.time(),
+        ref=ref, base=_base(kept, base), newest=newest, pushes=kept.remote is not None,
+        dry_run=dry_run, quiet=quiet, skip=skip, now=time.time(),
     )  # fmt: skip
     rebase, known = _rebasing(workspace)
     inside = _inside(workspace.root, kept)

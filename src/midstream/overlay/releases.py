@@ -68,6 +68,12 @@ def newest_before(release: str, others: Iterable[str]) -> str | None:
     return max(older, key=lambda each: older[each], default=None)
 
 
+def is_older(release: str, other: str) -> bool:
+    """Whether a release is older than another one; no where one of them is no release."""
+    one, two = _version(release), _version(other)
+    return one is not None and two is not None and one < two
+
+
 def _version(text: str) -> Version | None:
     from packaging.version import InvalidVersion, Version
 

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from midstream.adapters import files
 from midstream.adapters.repository import Move, Pushed
 from midstream.errors import Exit, MidstreamError, Refused, UsageError
+from midstream.overlay.releases import is_older
 from midstream.source import Source
 from midstream.sync import branch
 from midstream.sync.branch import Inputs, branch_of
@@ -100,12 +101,13 @@ class Result(Struct, frozen=True):
 
 
 class Options(Struct, frozen=True):
-    """`commit` is the one of `ref` to follow, where it isn't the last. `quiet` is in seconds,
-    `now` in seconds since 1970."""
+    """`commit` is the one of `ref` to follow, where it isn't the last; `newest` says that `ref` is
+    the newest of several tags. `quiet` is in seconds, `now` in seconds since 1970."""
 
     ref: str
     base: str
     commit: str = ""
+    newest: bool = False
     pushes: bool = False
     dry_run: bool = False
     quiet: float = 0
@@ -172,6 +174,7 @@ class Sync:
             return Result(target, Outcome.STOPPED, self._why_stopped(target, standing), standing)
         if self._is_made(target, standing, inputs) or self._remembers(target, standing, inputs):
             return Result(target, Outcome.SAME, standing=standing)
+        self._refuse_other_release(standing.before, inputs.lock)
         if self.project.path_of(target, inputs.lock.files) is None:
             return self._without_file(target, standing, inputs)
         held = self._held_back(target, standing, inputs)
@@ -327,6 +330,27 @@ class Sync:
                 f"midstream track --to {lock.commit}",
             )
         return self._noise(target, before, lock)
+
+    def _refuse_other_release(self, before: Lock | None, lock: Lock) -> None:
+        """A release is what it was, and the newest one never an older one. Raises `Refused`."""
+        if before is None or not (before.release and lock.release):
+            return
+        meant = (
+            "look at it; if it is meant, delete the branch, and run: "
+            f"midstream track --to {lock.commit}"
+        )
+        if before.release == lock.release and not lock.commit.startswith(before.commit):
+            raise Refused(
+                f"upstream moved the tag of {lock.release}: what is carried here was made from "
+                f"{before.commit[:12]}, and the tag is on {lock.commit[:12]} now",
+                help=meant,
+            )
+        if self.options.newest and is_older(lock.release, before.release):
+            raise Refused(
+                f"upstream's newest release is {lock.release}, and {before.release} is carried "
+                "here: was it withdrawn?",
+                help=meant,
+            )
 
     def _noise(self, target: str, before: Lock, lock: Lock) -> str:
         paths = sorted({*self._matter(target, lock), *self._matter(target, before)})
