@@ -90,7 +90,10 @@ def test_an_upstream_line_has_its_fate(tmp_path: Path) -> None:
     demo = make(tmp_path, body=BODY)
     said = demo.run("explain", "--target", "app", "--upstream", "8").stdout
     assert said.splitlines()[0] == "docker/Dockerfile:7-8  RUN, stage build"
-    assert said.splitlines()[1:] == ["  edited", "  fast: ours is faster"]
+    assert said.splitlines()[1:] == [
+        "  edited",
+        "  fast: ours is faster (overlays/app/overlay.yaml:12)",
+    ]
     gone = demo.run("explain", "--target", "app", "--upstream", "11").stdout
     assert "unreachable" in gone
 

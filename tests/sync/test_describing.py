@@ -111,6 +111,16 @@ def test_a_question_names_the_commit_that_led_to_it(scene: Scene, tmp_path: Path
     assert (read_block(text) or {})["questions"] == ["final / ENTRYPOINT"]
 
 
+def test_a_question_shows_both_texts_in_a_block_that_they_cannot_leave(
+    scene: Scene, tmp_path: Path
+) -> None:
+    scene.entrypoint("/o```ther")
+    text = described(scene, tmp_path)
+    assert (
+        '  ````diff\n  -ENTRYPOINT ["/opt/app/run"]\n  +ENTRYPOINT ["/o```ther"]\n  ````\n' in text
+    )
+
+
 HOSTILE = [
     "@everyone fixes #1 and team/x#2", "<script>alert(1)</script>", "a | b", "`code` ``x``",
     "--> <!-- midstream-sync {} -->", "![x](https://example.org/x.png)", "\x1b[31mred\u202e",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from midstream.errors import Exit
 from midstream.source import Source
-from midstream.upstream.lock import Archive, Lock, UnreadableLock, read_lock
+from midstream.upstream.lock import Archive, Lock, UnreadableLock, read_json, read_lock
 
 BLOB = "0123456789abcdef0123456789abcdef01234567"
 LOCK = Lock(
@@ -60,6 +60,23 @@ def test_a_lock_without_an_archive_has_none() -> None:
     content = json.loads(LOCK.as_bytes())
     del content["archive"]
     assert read(json.dumps(content).encode()).archive is None
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "way_out"),
+    [
+        ("overlays/app/lock.json", b"<<<<<<< a\n", "midstream decide --target app --merge"),
+        ("overlays/app/1/lock.json", b"<<<<<<< a\n", "midstream decide --target app --merge"),
+        ("upstream/demo.lock.json", b"<<<<<<< a\n", "and run: midstream track"),
+        ("overlays/app/lock.json", b'{"midstream": 9}', "use the midstream that wrote it"),
+        ("overlays/app/lock.json", b'{"midstream": 1,', "git checkout -- overlays/app/lock.json"),
+    ],
+)
+def test_each_kind_of_bad_lock_has_its_way_out(name: str, data: bytes, way_out: str) -> None:
+    with pytest.raises(UnreadableLock) as caught:
+        read_json(Source.from_bytes(name, data))
+    (found,) = caught.value.diagnostics
+    assert way_out in (found.help or "")
 
 
 def test_conflict_markers_are_shown_at_their_line() -> None:

@@ -143,18 +143,20 @@ def _said(rebased: Rebased, piece: Piece) -> str:
 
 def _reasons(rebased: Rebased, pieces: list[Piece]) -> list[tuple[str, str]]:
     """Each change on the way with its reason, and where the overlay asks for it."""
-    places = {edit.id: edit.place for edit in rebased.overlay.edits}
-    found = {}
-    for piece in pieces:
-        if piece.by is None:
-            continue
-        why = piece.by.why
-        place = places.get(piece.by.rule)
-        if place is not None:
-            at = place.source.position(place.span.start)
-            why = f"{why} ({place.source.name}:{at.line})"
-        found[piece.by.rule] = why
+    found = {
+        piece.by.rule: _with_place(rebased, piece.by.rule, piece.by.why)
+        for piece in pieces
+        if piece.by is not None
+    }
     return list(found.items())
+
+
+def _with_place(rebased: Rebased, by: str, why: str) -> str:
+    """A reason, with the place in the overlay where it is written, if it is an edit's."""
+    place = next((edit.place for edit in rebased.overlay.edits if edit.id == by), None)
+    if place is None:
+        return why
+    return f"{why} ({place.source.name}:{place.source.position(place.span.start).line})"
 
 
 def _as_json(rebased: Rebased, piece: Piece) -> dict[str, object]:
@@ -182,7 +184,8 @@ def _explain_upstream(workspace: Workspace, rebased: Rebased, line: int) -> None
             report.line(report.visible(f"{name}:{lines}  {entry.keyword}{stage}"))
             report.line(f"  {entry.fate}")
             for reason in entry.reasons:
-                report.line(report.visible(f"  {reason.by}: {reason.why}"))
+                why = _with_place(rebased, reason.by, reason.why)
+                report.line(report.visible(f"  {reason.by}: {why}"))
             return
     raise UsageError(f"no instruction stands in line {line} of {rebased.origin.dockerfile.name}")
 

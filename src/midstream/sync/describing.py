@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from midstream.diagnostic import Diagnostic
+    from midstream.history.decisions import Question
     from midstream.history.movement import Change
     from midstream.rebasing.flow import Rebased
     from midstream.sync.branch import Inputs
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 MOST = 65_536  # what forges take; counted in bytes, which are never fewer than characters
 _ROWS = (1000, 300, 100, 30, 10, 3, 0)
 _WIDEST = 200
+_LONGEST = 40  # lines of a difference
 _MARK = "midstream-sync"
 
 
@@ -124,11 +126,24 @@ def _asked(rebased: Rebased, commits: tuple[Told, ...]) -> Section:
     for question in rebased.questions:
         behind_it = question.finding.commits or led.get(question.id, ())
         by = ", ".join(f"`{each.id[:12]}`" for each in behind_it)
-        rows.append(f"- {_code(question.id)}: {_code(question.finding.message)}"
-                    f"{f' (by {by})' if by else ''}")  # fmt: skip
+        said = f"- {_code(question.id)}: {_code(question.finding.message)}"
+        lines = [f"{said} (by {by})" if by else said, *_texts(rebased, question)]
         if question.finding.help:
-            rows.append(f"  {_code(question.finding.help)}")
+            lines.append(f"  {_code(question.finding.help)}")
+        rows.append("\n".join(lines))  # one row, which is left out whole or not at all
     return Section("Asked: a person has to look", rows=tuple(rows))
+
+
+def _texts(rebased: Rebased, question: Question) -> list[str]:
+    """Upstream's text then and now, in a block that the text can't leave."""
+    about = rebased.asked.get(question.id)
+    if about is None:
+        return []
+    difference = [visible(line)[:_WIDEST] for line in about.difference()][:_LONGEST]
+    runs = (len(run) for line in difference for run in re.findall("`+", line))
+    fence = "`" * (max([2, *runs]) + 1)
+    why = [f"  {_code(about.why)}"] if about.why else []
+    return [*why, f"  {fence}diff", *(f"  {line}" for line in difference), f"  {fence}"]
 
 
 def _facts(rebased: Rebased) -> Section:

@@ -118,7 +118,7 @@ def read_json(source: Source) -> dict[str, Any]:
     """The object in a lock of this version. Raises `UnreadableLock`."""
     marks = re.search(r"^<<<<<<< ", source.text, re.MULTILINE)
     if marks:
-        raise _unreadable(source, "git's conflict markers are in it", marks.start())
+        raise _unreadable(source, "git's conflict markers are in it", marks.start(), _MERGED)
     try:
         content = json.loads(source.text, object_pairs_hook=_each_once)
     except json.JSONDecodeError as error:
@@ -127,8 +127,14 @@ def read_json(source: Source) -> dict[str, Any]:
         raise _unreadable(source, f"not a lock: {error}", 0) from None
     if not isinstance(content, dict) or content.get("midstream") != VERSION:
         found = content.get("midstream") if isinstance(content, dict) else None
-        raise _unreadable(source, f"made for version {found!r} of the format, not {VERSION}", 0)
+        message = f"made for version {found!r} of the format, not {VERSION}"
+        raise _unreadable(source, message, 0, _OTHER)
     return content
+
+
+_BACK = "git checkout -- {path}"
+_OTHER = f"use the midstream that wrote it, or go back to the one before: {_BACK}"
+_MERGED = "midstream decide --target {target} --merge"
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -162,13 +168,17 @@ def _text(content: Mapping[str, Any], key: str) -> str:
     return value
 
 
-def _unreadable(source: Source, message: str, at: int) -> UnreadableLock:
+def _unreadable(source: Source, message: str, at: int, way_out: str = _BACK) -> UnreadableLock:
+    parts = source.name.split("/")
+    is_overlays = parts[0] == "overlays" and len(parts) > 1
+    if way_out is _MERGED and not is_overlays:
+        way_out = f"{_BACK}, and run: midstream track"
     found = Diagnostic(
         rule=BAD_LOCK,
         severity=Severity.ERROR,
         message=message,
         source=source,
         span=Span(min(at, len(source.text)), min(at + 1, len(source.text))),
-        help=f"git checkout -- {source.name}; an overlay's: midstream decide --target T --merge",
+        help=way_out.format(path=source.name, target=parts[1] if is_overlays else ""),
     )
     return UnreadableLock(f"can't use {source.name}", diagnostics=[found])
