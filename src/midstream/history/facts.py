@@ -71,20 +71,23 @@ class Value(Struct, frozen=True):
 
 def moved(
     earlier: Earlier | None,
+    before: Dockerfile | None,
     changes: Iterable[Change],
     subject: Subject,
     stage: Stage,
     origin: Origin,
     overlay: Overlay,
 ) -> tuple[Moved, ...]:
-    """Every value that moved since then, each once, by file."""
+    """Every value that moved since then, each once, by file. `before` is the Dockerfile as it was,
+    or None where it is the same."""
     if earlier is None:
         return ()
-    rows = list(_in_dockerfile(earlier.dockerfile, changes, subject.dockerfile))
+    was = before or subject.dockerfile
+    rows = list(_in_dockerfile(was, changes, subject.dockerfile))
     then, now = earlier.snapshot, origin.snapshot
     if then is not None and now is not None:
         rows += _in_files(then, now, subject, overlay)
-        rows += _passed(then, now, earlier.dockerfile, subject.dockerfile, stage, overlay)
+        rows += _passed(then, now, was, subject.dockerfile, stage, overlay)
         rows += _baked(then, now, subject, stage)
         rows += _read_by_overlay(then, now, subject.dockerfile, overlay)
     return _each_once(rows)
@@ -127,15 +130,13 @@ def summary(changes: Iterable[Change], facts: Iterable[Moved]) -> str:
 # --- the Dockerfile ---
 
 
-def _in_dockerfile(old: Source, changes: Iterable[Change], now: Dockerfile) -> Iterator[Moved]:
-    then = None
+def _in_dockerfile(then: Dockerfile, changes: Iterable[Change], now: Dockerfile) -> Iterator[Moved]:
     before: list[Value] = []
     after: list[Value] = []
     for change in changes:
         movement = change.movement
         if change.answer in (Answer.SET_ASIDE, Answer.ASKED):
             continue
-        then = then or _parsed(old)
         was = list(_of_instruction(then, movement.old)) if movement.old else []
         new = list(_of_instruction(now, movement.new)) if movement.new else []
         rows = [row for row in _compared(was, new, now.source.name) if row.old and row.new]
@@ -149,12 +150,6 @@ def _in_dockerfile(old: Source, changes: Iterable[Change], now: Dockerfile) -> I
         after += [each for each in new if each.key not in common]
     # A value that went from one instruction to another, and moved on the way.
     yield from (row for row in _compared(before, after, now.source.name) if row.old and row.new)
-
-
-def _parsed(source: Source) -> Dockerfile:
-    from midstream.dockerfile.scan import parse
-
-    return parse(source)
 
 
 def _of_instruction(dockerfile: Dockerfile, instruction: Instruction) -> Iterator[Value]:
@@ -308,13 +303,15 @@ def _scripts_run(subject: Subject) -> list[str]:
 
 def requirements_read(subject: Subject, snapshot: Snapshot) -> dict[str, Source]:
     """The requirements files that live instructions name, and those that these take along."""
-    known = [path for path in snapshot.lock.files if path.startswith("requirements")]
-    named: list[str] = []
-    for _, instruction in subject.live_instructions():
-        text = subject.dockerfile.text(instruction.span)
-        if "requirements" in text or ".sh" in text:
-            words = list(_paths(subject, instruction))
-            named += [path for path in known if any(_is(path, word) for word in words)]
+    named = [
+        path
+        for _, instruction in subject.live_instructions()
+        if "requirements" in subject.dockerfile.text(instruction.span)
+        or ".sh" in subject.dockerfile.text(instruction.span)
+        for word in _paths(subject, instruction)
+        for path in _named(word)
+        if path in snapshot
+    ]
 
     def find(path: str) -> Source | None:
         return snapshot.source(path) if path in snapshot else None
@@ -322,8 +319,13 @@ def requirements_read(subject: Subject, snapshot: Snapshot) -> dict[str, Source]
     return with_included(dict.fromkeys(named), find)
 
 
-def _is(path: str, word: str) -> bool:
-    return word == path or word.endswith(f"/{path}")
+def _named(word: str) -> Iterator[str]:
+    """What a word may stand for: `/x/requirements/a.txt` is `requirements/a.txt` of the context."""
+    for found in _REQUIREMENTS.finditer(word):
+        yield word[found.start() :]
+
+
+_REQUIREMENTS = re.compile(r"(?:^|(?<=/))requirements")
 
 
 def _paths(subject: Subject, instruction: Instruction) -> Iterator[str]:
@@ -358,7 +360,7 @@ def _paths(subject: Subject, instruction: Instruction) -> Iterator[str]:
 def _passed(
     then: Snapshot,
     now: Snapshot,
-    old: Source,
+    before: Dockerfile,
     dockerfile: Dockerfile,
     stage: Stage,
     overlay: Overlay,
@@ -374,7 +376,7 @@ def _passed(
             for each in values
         ]
         for builds, text in (
-            (then.release_builds, _parsed(old)),
+            (then.release_builds, before),
             (now.release_builds, dockerfile),
         )
     )

@@ -295,7 +295,10 @@ class _Rebase:
             changes,
             before.earlier.dockerfile if before else None,
             dict(self.files),
-            facts.moved(earlier, changes, subject, stage, origin, overlay),
+            facts.moved(
+                earlier, before.subject.dockerfile if before else None, changes, subject, stage,
+                origin, overlay,
+            ),
             unseen,
             with_asked(questions, known, overlay, (before, earlier), (subject, stage, origin)),
         )  # fmt: skip
