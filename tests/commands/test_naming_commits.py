@@ -110,6 +110,16 @@ def test_the_commit_that_made_an_edit_find_too_much_is_named(
     assert (finding["code"], subjects(finding)) == ("MS521", ["Install twice"])
 
 
+def test_of_several_commits_that_made_it_worse_the_first_is_named(
+    tree: Demo, upstream: Repository
+) -> None:
+    change(upstream, INSTALL, f"{INSTALL} && make install", "Install twice")
+    change(upstream, INSTALL, f"{INSTALL} && make install", "Install three times")
+    follow(tree)
+    (finding,) = found(tree)
+    assert (finding["code"], subjects(finding)) == ("MS521", ["Install twice"])
+
+
 def test_a_stage_that_was_renamed_is_put_down_to_its_commit(
     tree: Demo, upstream: Repository
 ) -> None:

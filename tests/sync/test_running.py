@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -352,13 +353,14 @@ def test_a_release_upstream_is_a_reason_to_look_again(tmp_path: Path) -> None:
 
 
 def test_two_machines_dont_take_turns_over_a_tag_that_came_late(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    scene = stage(tmp_path)
+    body = 'edits: [{id: new, at: "@ship / ENV / MODE", releases: ">=2.1", set: new, why: a test}]'
+    scene = stage(tmp_path, body)
     assert scene.outcomes() == {"app": "moved"}
     tip = scene.tip()
     scene.upstream.tag("v2.1")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
+    shutil.rmtree(scene.tree.cache)  # as on another machine
     assert scene.outcomes() == {"app": "nothing moved"}
     assert scene.tip() == tip
 
