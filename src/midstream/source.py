@@ -68,8 +68,12 @@ class Source(Struct, frozen=True, dict=True):
             at = find("\n", at + 1)
         return starts
 
+    def line_at(self, offset: int) -> int:
+        """The line, counted from one, that a character stands in."""
+        return bisect_right(self._line_starts, offset)
+
     def position(self, offset: int) -> Position:
-        line = bisect_right(self._line_starts, offset)
+        line = self.line_at(offset)
         return Position(line, offset - self._line_starts[line - 1] + 1)
 
     def offset(self, line: int) -> int:

@@ -26,6 +26,7 @@ WORDS = frozenset(
         "extglob_pattern", "special_variable_name", "variable_name", "array",
     )
 )  # fmt: skip
+_PASSED_OVER = frozenset(("comment", "ERROR"))
 
 
 @cache
@@ -45,8 +46,12 @@ def tree(text: str) -> tuple[Node, list[int] | range]:
         return root, range(len(data) + 1)
     characters: list[int] = []
     for index, character in enumerate(text):
-        characters += [index] * len(character.encode("utf-8", "surrogatepass"))
+        characters += [index] * (1 if character < "\x80" else _width(character))
     return root, [*characters, len(text)]
+
+
+def _width(character: str) -> int:
+    return len(character.encode("utf-8", "surrogatepass"))
 
 
 class Element(Struct, frozen=True):
@@ -66,7 +71,8 @@ class Element(Struct, frozen=True):
 
     @property
     def end_byte(self) -> int:
-        return max((self.node.end_byte, *(each.end_byte for each in self.redirects)))
+        end = self.node.end_byte
+        return max(end, *(each.end_byte for each in self.redirects)) if self.redirects else end
 
 
 def flattened(node: Node) -> list[Element]:
@@ -74,15 +80,16 @@ def flattened(node: Node) -> list[Element]:
     if node.type not in ("list", "redirected_statement"):
         return [Element(node, None, None)]
     parts = _parts(node)
-    if any(operator.is_named for operator, _ in parts[1::2]) or len(parts) % 2 == 0:
+    operators = [operator for operator, _ in parts[1::2]]
+    if len(parts) % 2 == 0 or any(operator.is_named for operator in operators):
         # An ERROR has swallowed an operator: what stands beside what can't be told.
         return [Element(part, None, None, own) for part, own in parts if part.is_named]
-    elements = []
-    for at in range(0, len(parts), 2):
-        before = parts[at - 1][0] if at else None
-        after = parts[at + 1][0] if at + 1 < len(parts) else None
-        elements.append(Element(parts[at][0], before, after, parts[at][1]))
-    return elements
+    return [
+        Element(part, before, after, own)
+        for (part, own), before, after in zip(
+            parts[::2], [None, *operators], [*operators, None], strict=True
+        )
+    ]
 
 
 def _parts(node: Node) -> list[tuple[Node, tuple[Node, ...]]]:
@@ -92,18 +99,19 @@ def _parts(node: Node) -> list[tuple[Node, tuple[Node, ...]]]:
     waiting: list[tuple[Node, tuple[Node, ...]]] = [(node, ())]
     while waiting:
         current, redirects = waiting.pop()
+        kind = current.type
         inside = current
-        if current.type == "redirected_statement":
+        if kind == "redirected_statement":
             # `a && b > f && c`: the grammar reads `(a && b) > f`, the shell `b > f`.
             body = current.child_by_field_name("body")
             if body is not None and body.type == "list":
-                inside = body
+                inside, kind = body, "list"
                 own = current.children_by_field_name("redirect")
                 redirects = (*own, *redirects)
-        if inside.type != "list":
+        if kind != "list":
             found.append((current, redirects))
             continue
-        children = [child for child in inside.children if child.type not in ("comment", "ERROR")]
+        children = [child for child in inside.children if child.type not in _PASSED_OVER]
         waiting += [(child, ()) for child in reversed(children)]
         waiting[-len(children)] = (children[-1], redirects)
     return found

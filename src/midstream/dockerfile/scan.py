@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 from midstream.diagnostic import Diagnostic, Rule, Severity
 from midstream.dockerfile.arguments import unreadable_pairs
 from midstream.dockerfile.heredocs import UnreadableHeredoc, openers
-from midstream.dockerfile.joined import SPACE, continuation, join
+from midstream.dockerfile.joined import SPACE, continuation, end_of_line, join, put_together
 from midstream.dockerfile.model import Dockerfile, Flag, Heredoc, Instruction, Stage
 from midstream.source import Span
 
@@ -131,6 +131,7 @@ _WITH_JSON = frozenset(
 )
 _WITH_HEREDOC = frozenset(("ADD", "COPY", "RUN"))
 _DIRECTIVES = frozenset(("check", "escape", "syntax"))
+_BLANKS_AND_COMMENTS = re.compile(rf"(?:[{SPACE}]*+#[^\n]*+)*+[{SPACE}]*+")
 _DIRECTIVE = re.compile(  # Go's \s is these five, and no other white space
     rf"[{SPACE}]*#[\t\n\f\r ]*([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*(.+?)[\t\n\f\r ]*\Z"
 )
@@ -185,12 +186,10 @@ class _Scanner:
     directives: list[tuple[str, str]] = field(default_factory=list)
     instructions: list[Instruction] = field(default_factory=list)
     found: list[Diagnostic] = field(default_factory=list)
-    line: int = 0  # the number of the line that was read last
     at: int = 0  # where the next line starts
 
     def __post_init__(self) -> None:
         self.text = self.source.text
-        self.reading_directives = True
 
     def report(
         self, rule: Rule, message: str, span: Span, help: str, severity: Severity = Severity.ERROR
@@ -205,69 +204,74 @@ class _Scanner:
     def read(self) -> None:
         if self.text.startswith("\ufeff"):  # one byte order mark, as BuildKit drops it
             self.at = 1
-        while self.at < len(self.text):
-            start, end = self._next_line()
-            content = self.text[start:end]
-            stripped = content.lstrip(SPACE)
-            if self.reading_directives:
-                self._directive(content, Span(start, end))
-            if stripped and stripped[0] != "#":
-                self._instruction(end - len(stripped), end)
+        while self.at < len(self.text) and self._directive():
+            pass
+        while (start := self._content()) < len(self.text):
+            self._instruction(start)
 
-    def _next_line(self) -> tuple[int, int]:
+    def _step(self) -> tuple[int, int]:
         """Steps over a line; its place without the line ending."""
         start = self.at
-        line_end = self.text.find("\n", start)
-        self.at = len(self.text) if line_end == -1 else line_end + 1
-        self.line += 1
-        end = self.at if line_end == -1 else line_end
-        while end > start and self.text[end - 1] == "\r":
-            end -= 1
+        end, self.at = end_of_line(self.text, start, len(self.text))
         return start, end
 
-    def _directive(self, content: str, span: Span) -> None:
-        found = _DIRECTIVE.match(content)
+    def _content(self) -> int:
+        """Where the next character stands that is neither blank nor comment; or the text's end."""
+        found = _BLANKS_AND_COMMENTS.match(self.text, self.at)
+        return found.end() if found else self.at
+
+    def _directive(self) -> bool:
+        """Steps over a line that is a parser directive, if the next one is."""
+        start, (end, following) = self.at, end_of_line(self.text, self.at, len(self.text))
+        found = _DIRECTIVE.match(self.text[start:end])
         if found is None or (name := found[1].lower()) not in _DIRECTIVES:
-            self.reading_directives = False
-            return
-        value = found[2]
+            return False
+        self.at = following
+        span, value = Span(start, end), found[2]
         if any(name == known for known, _ in self.directives):
             self.report(BAD_DIRECTIVE, f"`{name}` is given twice", span, "keep the first one")
-            return
+            return True
         self.directives.append((name, value))
         if name == "escape":
             if value in ("\\", "`"):
                 self.escape = value
-                return
-            self.report(
-                BAD_DIRECTIVE, f"`{value}` can't be the escape character", span,
-                "write # escape=\\ or # escape=`",
-            )  # fmt: skip
+            else:
+                self.report(
+                    BAD_DIRECTIVE, f"`{value}` can't be the escape character", span,
+                    "write # escape=\\ or # escape=`",
+                )  # fmt: skip
+        return True
 
-    def _instruction(self, start: int, end: int) -> None:
-        first_line = self.line
-        open_ended = continuation(self.text[start:end], self.escape)
-        line_start = start
-        while open_ended is not None and self.at < len(self.text):
-            next_start, next_end = self._next_line()
-            content = self.text[next_start:next_end]
-            stripped = content.lstrip(SPACE)
-            if not stripped or stripped[0] == "#":
-                continue
-            line_start, end = next_start, next_end
-            open_ended = continuation(content, self.escape)
-        if open_ended is not None:  # the file ends
-            end = line_start + open_ended
-        joined = join(self.text, Span(start, end), self.escape)
+    def _instruction(self, start: int) -> None:
+        """Reads the instruction whose keyword stands there."""
+        pieces = self._pieces(start)
+        joined = put_together(self.text, pieces)
         if joined.text.strip(SPACE):
-            self.instructions.append(self._build(joined, first_line))
+            self.instructions.append(self._build(joined))
             return
         self.report(
             UNKNOWN_INSTRUCTION, f"there is no instruction before this `{self.escape}`",
-            Span(start, max(end, start + 1)), "take the line out",
+            Span(start, max(joined.end, start + 1)), "take the line out",
         )  # fmt: skip
 
-    def _build(self, joined: Joined, first_line: int, offset: int = 0) -> Instruction:
+    def _pieces(self, start: int) -> list[tuple[int, int]]:
+        """The parts of a logical line, with continuations and the comments between left out."""
+        text, size = self.text, len(self.text)
+        pieces: list[tuple[int, int]] = []
+        while True:
+            end, self.at = end_of_line(text, start, size)
+            mark = continuation(text, start, end, self.escape)
+            if mark is None:
+                pieces.append((start, end))
+                return pieces
+            pieces.append((start, mark))
+            content = self._content()
+            if content == size:  # the file ends
+                self.at = size
+                return pieces
+            start = max(self.at, text.rfind("\n", self.at, content) + 1)
+
+    def _build(self, joined: Joined, offset: int = 0) -> Instruction:
         """The instruction whose keyword stands at `offset` of a logical line."""
         line = joined.text
         offset = _behind_blanks(line, offset)
@@ -281,7 +285,7 @@ class _Scanner:
         end = max(rest, line_end)
         trigger = None
         if keyword == "ONBUILD" and rest < end:
-            trigger = self._build(joined, first_line, rest)
+            trigger = self._build(joined, rest)
             heredocs = trigger.heredocs
         else:
             heredocs = self._heredocs(keyword, joined)
@@ -309,8 +313,8 @@ class _Scanner:
             flags=flags,
             arguments=joined.span(rest, end),
             value=line[rest:end],
-            first_line=first_line,
-            last_line=self.line,
+            first_line=self.source.line_at(joined.pieces[0][0]),
+            last_line=self.source.line_at(self.at - 1),
             heredocs=heredocs,
             json=self._json(keyword, joined, Span(rest, end)) if keyword in _WITH_JSON else None,
             trigger=trigger,
@@ -376,7 +380,7 @@ class _Scanner:
 
     def _body(self, name: str, *, chomp: bool) -> tuple[int, Span | None]:
         while self.at < len(self.text):
-            start, end = self._next_line()
+            start, end = self._step()
             content = self.text[start:end]
             if (content.lstrip("\t") if chomp else content) == name:
                 return start, Span(start, self.at)

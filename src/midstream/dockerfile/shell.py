@@ -100,7 +100,7 @@ def _masked(text: str, escape: str) -> str:
         if number and COMMENT_OR_BLANK.match(line):
             parts.append(" " * (len(whole) + (not last)))
             continue
-        mark = continuation(line, escape)
+        mark = continuation(line, 0, len(line), escape)
         if mark is None or last:
             parts.append(whole + ("" if last else " "))
             continue

@@ -62,6 +62,10 @@ class Document(Struct, frozen=True):
 _ALONE = _Slot()
 
 
+def _mark(operator: Node | None) -> str:
+    return operator.type if operator is not None else ""
+
+
 def _placed(kind: str, span: Span, slot: _Slot) -> Block:
     return Block(kind, span, slot.removal, slot.before, slot.after, slot.next_start)
 
@@ -84,11 +88,14 @@ class Reader:
             span = document.body.span(0, len(document.body.text))
             where = span if len(span) else Span(at, at + 1)
             self.doubts.append(Doubt(where, "which command reads this here-document isn't clear"))
-        commands = (self._removable(each) for each in self.commands)
+        commands, blocks = self.commands, self.blocks
+        if self.kept or self.doubts:
+            commands = [self._removable(each) for each in commands]
+            blocks = [self._removable(each) for each in blocks]
         return Script(
             commands=tuple(sorted(commands, key=lambda each: each.span.start)),
             doubts=tuple(self.doubts),
-            blocks=tuple(self._removable(each) for each in self.blocks),
+            blocks=tuple(blocks),
             assignments=tuple(self.assignments),
             reads=tuple(self.reads),
         )
@@ -221,17 +228,19 @@ class _Walk:
         self.text = text
         self.root, self.characters = tree(text.text)
         # Most text is ASCII and stands in the Dockerfile as it is: then places are sums.
-        self.is_plain = isinstance(self.characters, range)
-        self.base = text.at.start if isinstance(text.at, range) and text.ends is None else None
+        plain = isinstance(self.characters, range) and text.ends is None
+        self.base = text.at.start if plain and isinstance(text.at, range) else None
 
     # Places
 
     def offsets(self, node: Node | Element) -> tuple[int, int]:
-        if self.is_plain:
+        if self.base is not None:
             return node.start_byte, node.end_byte
         return self.characters[node.start_byte], self.characters[node.end_byte]
 
     def span(self, node: Node | Element) -> Span:
+        if self.base is not None:
+            return Span(self.base + node.start_byte, self.base + node.end_byte)
         return self.text.span(*self.offsets(node))
 
     def slice(self, start: int, end: int) -> str:
@@ -269,24 +278,18 @@ class _Walk:
         elements = flattened(statement.node)
         if len(elements) == 1:
             slot = _Slot(
-                before=self._mark(found[at - 1].terminator) if at else "",
-                after=self._mark(statement.terminator) if at + 1 < len(found) else "",
+                before=_mark(found[at - 1].terminator) if at else "",
+                after=_mark(statement.terminator) if at + 1 < len(found) else "",
                 removal=None if around.fixed else self._whole_removal(found, at),
             )
             self.visit(elements[0], slot, around)
             return
+        starts = [self.span(each).start for each in elements]
         for index, element in enumerate(elements):
+            before, after = _mark(element.before), _mark(element.after)
             removal = None if around.fixed else self._chain_removal(elements, index)
-            slot = _Slot(
-                self._mark(element.before),
-                self._mark(element.after),
-                removal,
-                self.span(elements[index + 1]).start if element.after is not None else None,
-            )
+            slot = _Slot(before, after, removal, starts[index + 1] if after else None)
             self.visit(element, slot, around)
-
-    def _mark(self, node: Node | None) -> str:
-        return node.type if node is not None else ""
 
     def _whole_removal(self, found: list[Statement], at: int) -> Span | None:
         """A statement of a `;` list goes with its terminator, if another one follows.
@@ -296,27 +299,28 @@ class _Walk:
         terminator = found[at].terminator
         if at + 1 >= len(found) or terminator is None or terminator.type == "&":
             return None
-        start = self.offsets(found[at].node)[0]
-        return self._cut(start, self.offsets(found[at + 1].node)[0])
+        return self._cut(found[at].node.start_byte, found[at + 1].node.start_byte)
 
     def _chain_removal(self, elements: list[Element], index: int) -> Span | None:
         """An element goes where `true` in its place would change nothing for the others."""
         element = elements[index]
-        after = self._mark(element.after)
-        if element.before is None:
-            if after != "&&":
+        before, after = element.before, element.after
+        if before is None:
+            if after is None or after.type != "&&":
                 return None
-            following = elements[index + 1]
-            return self._cut(self.offsets(element)[0], self.offsets(following)[0])
-        if element.before.type != "&&":
+            return self._cut(element.start_byte, elements[index + 1].start_byte)
+        if before.type != "&&":
             return None
-        if element.after is not None:
+        if after is not None:
             # From operator to operator: the layout and comments between the others stay.
-            return self._cut(self.offsets(element.before)[0], self.offsets(element.after)[0])
-        end_before = self.offsets(elements[index - 1])[1]
-        return self._cut(end_before, self.offsets(element)[1])
+            return self._cut(before.start_byte, after.start_byte)
+        return self._cut(elements[index - 1].end_byte, element.end_byte)
 
     def _cut(self, start: int, end: int) -> Span:
+        """From byte to byte: where the text before ends doesn't matter, as it does to a span."""
+        if self.base is not None:
+            return Span(self.base + start, self.base + end)
+        start, end = self.characters[start], self.characters[end]
         return Span(self.text.at[start], self.text.end(end))
 
     # Statements
@@ -324,12 +328,13 @@ class _Walk:
     def visit(self, element: Element, slot: _Slot, around: _Around) -> None:
         node, redirects = element.node, element.redirects
         kind = node.type
-        if kind not in ("command", "pipeline"):
-            for redirect in redirects:
-                self._look_inside(redirect, around)
         if kind == "command":
             self._command(node, redirects, slot, around)
-        elif kind == "redirected_statement":
+            return
+        if kind != "pipeline":
+            for redirect in redirects:
+                self._look_inside(redirect, around)
+        if kind == "redirected_statement":
             self._redirected(node, slot, around)
         elif kind == "pipeline":
             self._pipeline(node, slot, around, redirects, element)
@@ -455,59 +460,69 @@ class _Walk:
         assignments: list[Assignment] = []
         for child in node.children:
             kind = child.type
-            if kind == "command_name":
-                words += child.children or [child]
+            if kind in WORDS or kind == "command_name":
+                words.append(child)
             elif kind == "variable_assignment":
                 assignments.append(self._assignment(child, around))
             elif kind.endswith("_redirect"):
                 own_redirects.append(child)
             elif kind != "comment":
                 words.append(child)
+        plain = not _SPECIAL.search(self.text.text, *self.offsets(node))
+        found = self._words(words, plain=plain)
         redirections, extra = self._redirections([*own_redirects, *redirects], around)
-        found = self._words(words)
         if extra:
             found = sorted([*found, *extra], key=lambda word: (word.span.start, word.span.end))
         if not found:
             return
-        if found[0].text in _RESERVED:
-            # Behind `!` the grammar takes a block for words, and then counts wrongly to the end.
-            whole = self.text.span(0, len(self.text.text))
-            self.reader.doubts.append(Doubt(whole, f"`{found[0].text}` isn't read as a block here"))
+        self._doubt_reserved(found[0])
         command = self.reader.add(
             tuple(found), tuple(assignments), tuple(redirections), slot, around
         )
-        for each in words:
-            self._look_inside(each, around)
+        if not plain:
+            for each in words:
+                self._look_inside(each, around)
         self._script_inside(command, around)
         self._feed(command, around)
 
-    def _words(self, nodes: Sequence[Node]) -> list[Word]:
-        """Words, with those merged that touch: the grammar splits `$A-$B.zip` in two."""
-        spans: list[tuple[int, int]] = []
+    def _doubt_reserved(self, first: Word) -> None:
+        """Behind `!` the grammar takes a block for words, and then counts wrongly to the end."""
+        if first.text in _RESERVED:
+            whole = self.text.span(0, len(self.text.text))
+            self.reader.doubts.append(Doubt(whole, f"`{first.text}` isn't read as a block here"))
+
+    def _words(self, nodes: Sequence[Node], *, plain: bool = False) -> list[Word]:
+        """Words, with those merged that touch: the grammar splits `$A-$B.zip` in two.
+
+        `plain` says that nothing in them has a meaning of its own to the shell.
+        """
+        text, base = self.text.text, self.base
+        places: list[tuple[int, int]] = []
+        last = 0
         for node in nodes:
             start, end = self.offsets(node)
             if start == end:
                 continue
-            if spans and self._touch(spans[-1][1], start):
-                spans[-1] = (spans[-1][0], end)
+            if places and (start == last or (text[last] == "\\" and self._touch(last, start))):
+                places[-1] = (places[-1][0], end)
             else:
-                spans.append((start, end))
-        return [self._word(start, end) for start, end in spans]
+                places.append((start, end))
+            last = end
+        if not plain or base is None:
+            return [self._word(start, end) for start, end in places]
+        return [
+            Word(Span(base + start, base + end), (word := text[start:end]), word)
+            for start, end in places
+        ]
 
     def _touch(self, end: int, start: int) -> bool:
         """Whether nothing but line continuations stands between two offsets."""
-        if end < start and self.text.text[end] != "\\":
-            return False
         return not self.slice(end, start).replace("\\\n", "")
 
     def _word(self, start: int, end: int) -> Word:
-        text = self.text.text[start:end]
-        base = self.base
-        if base is None or end <= start:
-            span = self.text.span(start, end)
-        else:
-            span = Span(base + start, base + end)
-        if _PLAIN_TEXT.fullmatch(text):  # most words are
+        text, base = self.text.text[start:end], self.base
+        span = Span(base + start, base + end) if base is not None else self.text.span(start, end)
+        if not _SPECIAL.search(text):
             return Word(span, text, text)
         text = text.replace("\\\n", "")
         return Word(span, text, literal(text))
@@ -586,7 +601,7 @@ class _Walk:
 
     def _look_inside(self, node: Node, around: _Around) -> None:
         """Variables and substitutions inside a word."""
-        if not node.child_count:
+        if not node.child_count or not _EXPANDED.search(self.text.text, *self.offsets(node)):
             return
         waiting = [node]
         while waiting:
@@ -600,17 +615,19 @@ class _Walk:
                 continue
             if kind in ("simple_expansion", "expansion"):
                 self._variable(current)
-            if current.child_count:
-                waiting.extend(reversed(current.children))
+            # What is looked for has children of its own.
+            waiting += [child for child in reversed(current.children) if child.child_count]
 
     def _variable(self, node: Node) -> None:
-        name = next((child for child in node.children if child.type == "variable_name"), None)
-        if name is None:
+        for child in node.children:
+            if child.type == "variable_name":
+                break
+        else:
             return
-        text = self.slice(*self.offsets(node))
-        default = re.match(r"\$\{\w+:?[-+=]", text) is not None
-        found = Read(self.slice(*self.offsets(name)), self.span(node), default)
-        self.reader.reads.append(found)
+        start, end = self.offsets(child)
+        text = self.text.text
+        default = text[start - 1] == "{" and _DEFAULT.match(text, end) is not None
+        self.reader.reads.append(Read(text[start:end], self.span(node), default))
 
     # Here-documents
 
@@ -733,6 +750,8 @@ _BLOCKS = {
     "function_definition": "function",
     "subshell": "subshell",
 }
+_EXPANDED = re.compile(r"[$`(]")
+_DEFAULT = re.compile(r":?[-+=]")
 _RESERVED = frozenset(
     (
         "{", "}", "if", "then", "elif", "else", "fi", "for", "while", "until", "do", "done", "case",
@@ -759,7 +778,8 @@ def _unescaped(whole: Text) -> Text:
     return Text("".join(characters), [*at, whole.at[len(raw) - 1]], ends)
 
 
-_PLAIN_TEXT = re.compile(r"[^\\'\"$`*?\[\]{}]+")
+_SPECIAL = re.compile(r"[\\'\"$`*?\[\]{}(]")
+_QUOTED = re.compile(r"""'([^']*)'|"([^"\\$`]*)\"""")
 _LITERAL_PART = re.compile(
     r"""
     \\(?P<escaped>.) | '(?P<single>[^']*)' | "(?P<double>(?:\\.|[^"\\$`])*)"
@@ -772,6 +792,8 @@ _DOUBLE_ESCAPE = re.compile(r'\\([$`"\\])')
 
 def literal(text: str) -> str | None:
     """The value of a word after quote removal, or None where the shell has to expand something."""
+    if _QUOTED.fullmatch(text):  # most of those with quotes are quoted as a whole
+        return text[1:-1]
     parts: list[str] = []
     at = 0
     while at < len(text):

@@ -60,7 +60,8 @@ def unwrap(words: tuple[Word, ...]) -> Unwrapped:
     wrappers: list[str] = []
     at = 0
     while at < len(words):
-        name = words[at].value.rsplit("/", 1)[-1] or words[at].value
+        name = words[at].value
+        name = name.rsplit("/", 1)[-1] or name
         behind = _behind(name, words, at + 1) if name in _WITH_VALUE else None
         if behind is None or behind >= len(words):
             return Unwrapped(name, words[at], words[at + 1 :], tuple(wrappers))
