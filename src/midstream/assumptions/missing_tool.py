@@ -11,7 +11,7 @@ from midstream.assumptions.places import finding
 from midstream.assumptions.script_with_apt import find_scripts
 from midstream.diagnostic import Rule, Severity
 from midstream.dockerfile.commands import Script
-from midstream.dockerfile.shell import called_scripts, read_text
+from midstream.dockerfile.shell import called_scripts
 from midstream.ubi.survey import survey
 
 if TYPE_CHECKING:
@@ -173,6 +173,6 @@ def _install(subject: Subject, command: Command, shelf: _Shelf) -> None:
         shelf.tools.update(names & _FROM_PYTHON)
     for word in called_scripts(Script((command,))):
         for source in find_scripts(subject, word.value) if word.value.endswith("sh") else ():
-            for inner in read_text(source.text).commands:
+            for inner in subject.scripts.of_text(source.text).commands:
                 if inner.name in _INSTALLERS:
                     _install(subject, inner, shelf)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from midstream.assumptions.places import finding, in_comment
 from midstream.diagnostic import Diagnostic, Place, Rule, Severity
 from midstream.dockerfile.arguments import Item, mounts, transfer
-from midstream.dockerfile.shell import called_scripts, read_text
+from midstream.dockerfile.shell import called_scripts
 from midstream.source import Span
 from midstream.ubi.survey import survey
 
@@ -79,7 +79,7 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
                 earlier = found.get(source.name)
                 if earlier is not None and (earlier.is_error or severity is Severity.WARNING):
                     continue
-                call = _call_of_apt(source)
+                call = _call_of_apt(subject, source)
                 if call is not None:
                     found[source.name] = _finding(subject, source, call, span, stage, severity)
             for item in _unread(subject, instruction):
@@ -139,7 +139,7 @@ def _unread(subject: Subject, instruction: Instruction) -> Iterator[Item]:
             yield Item(word.value, word.span)
 
 
-def _call_of_apt(source: Source) -> tuple[str, Span] | None:
+def _call_of_apt(subject: Subject, source: Source) -> tuple[str, Span] | None:
     """The first Debian command in a script."""
     if source.name.endswith(".py"):
         for found in _IN_PYTHON.finditer(source.text):
@@ -147,7 +147,7 @@ def _call_of_apt(source: Source) -> tuple[str, Span] | None:
             if not source.text[line : found.start()].lstrip().startswith("#"):
                 return found["name"], Span(*found.span())
         return None
-    calls = (c for c in read_text(source.text).commands if c.name in _DEBIAN)
+    calls = (c for c in subject.scripts.of_text(source.text).commands if c.name in _DEBIAN)
     return next(((call.name, call.span) for call in calls), None)
 
 

@@ -10,7 +10,7 @@ from midstream.assumptions.places import finding
 from midstream.assumptions.script_with_apt import find_scripts
 from midstream.diagnostic import Place, Rule
 from midstream.dockerfile.arguments import pairs
-from midstream.dockerfile.shell import called_scripts, read_text
+from midstream.dockerfile.shell import called_scripts
 from midstream.edit import Edit
 from midstream.source import Span
 from midstream.ubi.outcome import Outcome
@@ -128,7 +128,7 @@ def _in_scripts(subject: Subject, stage: Stage, instruction: Instruction) -> Ite
         for source in find_scripts(subject, word.value):
             if not source.name.endswith("sh"):
                 continue
-            commands = read_text(source.text).commands
+            commands = subject.scripts.of_text(source.text).commands
             for flag in (flag for command in commands for _, flag in _flags_of(command)):
                 found = finding(
                     subject, stage, TWO_PYTHONS, word.span,

@@ -16,6 +16,7 @@ from midstream.checks.view import COMMUNITY, View
 from midstream.conversions import shelf as conversions
 from midstream.dockerfile.graph import build_graph
 from midstream.dockerfile.scan import parse
+from midstream.dockerfile.scripts import Scripts
 from midstream.errors import Exit, MidstreamError, UsageError
 from midstream.history import blame, decisions, facts, watching
 from midstream.history import past as history
@@ -139,6 +140,7 @@ class Rebaser:
     revisions: Callable[[Decisions, Origin, str, bool], Revisions | None] = lambda *_: None
     profile: str = COMMUNITY
     locks: dict[str, Decisions] | None = None
+    scripts: Scripts = field(default_factory=Scripts)
     _tables: dict[str, Tables] = field(default_factory=dict)
     _done: dict[str, Rebased] = field(default_factory=dict)
     _under_way: list[str] = field(default_factory=list)
@@ -443,6 +445,7 @@ class _Rebase:
             repositories=tuple(str(each) for each in overlay.repositories),
             siblings=self.siblings,
             context=self._context(origin),
+            scripts=self.shared.scripts,
         ), stage
 
     def _context(self, origin: Origin) -> Mapping[str, Source]:

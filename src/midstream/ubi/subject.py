@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from midstream.dockerfile.shell import read_script
+from midstream.dockerfile.scripts import Scripts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -56,6 +56,7 @@ class Subject(Struct, frozen=True, dict=True):
     `live` are the stages to look at; text in others is nobody's business. `claimed` are spans that
     an overlay edit owns: conversions leave them alone. `context` holds the files of the build
     context that are at hand, by path. `siblings` maps an image reference to the target it is.
+    `scripts` remembers what was read, for every subject that it is handed on to.
     """
 
     dockerfile: Dockerfile
@@ -69,6 +70,7 @@ class Subject(Struct, frozen=True, dict=True):
     repositories: tuple[str, ...] = ()
     siblings: Mapping[str, Sibling] = field(default_factory=dict)
     context: Mapping[str, Source] = field(default_factory=dict)
+    scripts: Scripts = field(default_factory=Scripts)
     footings: dict[int, Footing] = field(default_factory=dict)  # as far as `survey` was asked
     _scripts: dict[int, Script] = field(default_factory=dict)
 
@@ -88,7 +90,7 @@ class Subject(Struct, frozen=True, dict=True):
         """What an instruction runs; read once."""
         at = instruction.span.start
         if at not in self._scripts:
-            self._scripts[at] = read_script(self.dockerfile, instruction)
+            self._scripts[at] = self.scripts.of(self.dockerfile, instruction)
         return self._scripts[at]
 
     def is_claimed(self, span: Span) -> bool:
