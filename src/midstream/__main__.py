@@ -1,8 +1,18 @@
-"""`python -m midstream` is `midstream`."""
+"""Where a run begins: `midstream`, and `python -m midstream`."""
 
 from __future__ import annotations
 
-from midstream.cli import main
+import gc
+
+
+def main() -> None:
+    # What is read lives as long as the process, so looking for garbage is seldom worth its time;
+    # importing what a short run needs is a good part of it.
+    gc.set_threshold(100_000, 20, 20)
+    from midstream.cli import main as command_line
+
+    command_line(prog_name="midstream")
+
 
 if __name__ == "__main__":
-    main(prog_name="midstream")
+    main()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import signal
 from pathlib import Path
@@ -131,8 +130,6 @@ def _with_shared(command: click.Command) -> click.Command:
 def main() -> None:
     """Carry upstream Dockerfiles onto UBI, prove the result, and promote the images."""
     signal.signal(signal.SIGTERM, _terminated)
-    # What is read lives as long as the process, so looking for garbage is seldom worth its time.
-    gc.set_threshold(100_000, 20, 20)
 
 
 def _terminated(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from msgspec import Struct
@@ -24,6 +24,28 @@ try:
     from yaml import CSafeLoader as _Loader
 except ImportError:  # a PyYAML built without libyaml reads the same, more slowly
     from yaml import SafeLoader as _Loader  # type: ignore[assignment]
+
+_NULL = "tag:yaml.org,2002:null"
+_NULLS = frozenset(("", "~", "null", "Null", "NULL"))
+
+
+class Loader(_Loader):
+    """Gives nodes. Scalars are texts or nothing: what a number or a date is, their reader says.
+
+    YAML's own rules try regular expressions on each scalar, and follow each node's path.
+    """
+
+    def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
+        if kind is yaml.ScalarNode:
+            return _NULL if implicit[0] and value in _NULLS else self.DEFAULT_SCALAR_TAG
+        return self.DEFAULT_SEQUENCE_TAG if kind is yaml.SequenceNode else self.DEFAULT_MAPPING_TAG
+
+    def descend_resolver(self, current_node: Any, current_index: Any) -> None:
+        pass
+
+    def ascend_resolver(self) -> None:
+        pass
+
 
 NOT_YAML = Rule("MS501", "not-yaml", "The file is not YAML that midstream can read.")
 UNKNOWN_KEY = Rule("MS502", "unknown-key", "A key that this file's format does not have.")
@@ -84,7 +106,7 @@ def load(source: Source) -> tuple[Node, Mistakes]:
     mistakes = Mistakes(source)
     loader = None
     try:
-        loader = _Loader(source.text)
+        loader = Loader(source.text)
         root = loader.get_single_node()
     except (yaml.YAMLError, UnicodeEncodeError) as error:
         mark = getattr(error, "problem_mark", None)
@@ -133,7 +155,7 @@ class Node(Struct, frozen=True):
 
     @property
     def is_null(self) -> bool:
-        return self.is_scalar and self.raw.tag == "tag:yaml.org,2002:null"
+        return self.is_scalar and self.raw.tag == _NULL
 
     def wrong(self, message: str, *, help: str | None = None, rule: Rule = WRONG_VALUE) -> None:
         """Note a mistake at this value."""

@@ -37,7 +37,8 @@ RULES = (OTHER_SYSTEM,)
 
 _CODENAMES = "bionic|focal|jammy|noble|plucky|bullseye|bookworm|trixie"
 _SYSTEM = re.compile(
-    rf"\bubuntu[-_]?\d\d[._]?\d\d\b|\bdebian[-_]?1\d\b|(?<![\w-])(?:{_CODENAMES})(?![\w-])",
+    r"(?=[bdfjnptu])"  # most letters begin none of them: seen at once
+    rf"(?:\bubuntu[-_]?\d\d[._]?\d\d\b|\bdebian[-_]?1\d\b|(?<![\w-])(?:{_CODENAMES})(?![\w-]))",
     re.IGNORECASE,
 )
 _WHERE = frozenset(("RUN", "ARG", "ENV", "ADD", "ONBUILD"))

@@ -31,8 +31,8 @@ NAME = "debian-paths"
 RULES = (NO_TRANSLATION,)
 
 _MACHINE = r"(?:x86_64|aarch64|powerpc64le|s390x|\$\(uname -m\)|\$\(arch\)|`uname -m`)"
-_FOLDER = re.compile(rf"(?<![\w.}}/$-])(?:/usr)?/lib/{_MACHINE}-linux-gnu(?![\w-])")
-_COMPILER = re.compile(r"(?<![\w/.-])/usr/bin/(?P<name>gcc|g\+\+)-(?P<version>\d+)(?![\w.-])")
+_FOLDER = re.compile(rf"(?=/)(?<![\w.}}/$-])(?:/usr)?/lib/{_MACHINE}-linux-gnu(?![\w-])")
+_COMPILER = re.compile(r"(?=/)(?<![\w/.-])/usr/bin/(?P<name>gcc|g\+\+)-(?P<version>\d+)(?![\w.-])")
 _KINDS = frozenset(("RUN", "ENV", "ARG", "COPY", "CMD", "ENTRYPOINT", "WORKDIR", "VOLUME"))
 
 

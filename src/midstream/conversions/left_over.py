@@ -34,12 +34,13 @@ RULES = (LEFT_OVER,)
 
 _KINDS = frozenset(("RUN", "CMD", "ENTRYPOINT", "ENV", "ARG", "COPY", "ADD", "HEALTHCHECK"))
 _DEBIANS = re.compile(
+    r"(?=[adgluDUV./])(?:"  # most letters begin none of them: seen at once
     r"(?<![\w./-])(?:apt-(?:get|key|cache|mark|config)|add-apt-repository|aptitude|dpkg(?:-\w+)*"
     r"|debconf-\w+|lsb_release|locale-gen|update-locale|adduser|addgroup"
     r"|deluser|gdebi|invoke-rc\.d|update-rc\.d|start-stop-daemon|apt\s+(?:-\w+\s+)*(?:install|update|upgrade|remove|purge))(?![\w.-])"
     r"|/etc/apt(?![\w-])|/var/lib/(?:apt|dpkg)(?![\w-])|\.deb(?![\w-])|DEBIAN_FRONTEND"
     r"|(?<=://)(?:deb|apt)\.[\w-]+(?:\.[\w-]+)+"  # what these hosts serve sets up apt
-    r"|(?:UBUNTU|VERSION)_CODENAME|(?<![\w.-])(?:gcc|g\+\+|gfortran)-\d+(?![\w.-])"
+    r"|(?:UBUNTU|VERSION)_CODENAME|(?<![\w.-])(?:gcc|g\+\+|gfortran)-\d+(?![\w.-]))"
 )
 _ON_UBI_TOO = "adduser"
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import yaml
 from msgspec import Struct
 
+from midstream.configuration import Loader
 from midstream.dockerfile.shell import read_text
 from midstream.dockerfile.variables import expand
 from midstream.source import Source, Span
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 
     from midstream.dockerfile.commands import Command, Word
     from midstream.dockerfile.model import Dockerfile, Stage
-
-# A PyYAML built without libyaml reads the same, more slowly.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 PIPELINE = ".buildkite/release-pipeline.yaml"
 
@@ -58,7 +56,7 @@ def read_release_builds(
     `script` gives the text of a file of the release, or None. A pipeline that is no YAML has none.
     """
     try:
-        root = yaml.compose(pipeline.text, Loader=_LOADER)
+        root = yaml.compose(pipeline.text, Loader=Loader)
     except (yaml.YAMLError, UnicodeEncodeError):
         return ()
     found: list[ReleaseBuild] = []
