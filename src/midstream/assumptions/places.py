@@ -20,6 +20,8 @@ def occurrences(
 ) -> Iterator[tuple[Stage | None, Instruction, Span]]:
     """Where a pattern stands in the live instructions, comment lines left out."""
     text = subject.dockerfile.source.text
+    if not pattern.search(text):  # as with most patterns, in most files
+        return
     for stage, instruction in subject.live_instructions():
         keyword = (instruction.trigger or instruction).keyword
         if keywords is not None and keyword not in keywords:

@@ -100,6 +100,8 @@ def _scripts(
     text = subject.dockerfile.source.text
     brought = [each.span for each in _brought(subject, instruction)]
     for path in paths:
+        if text.find(path, instruction.span.start, instruction.span.end) == -1:
+            continue
         named = re.compile(rf"(?<![\w.-]){re.escape(path)}(?![\w.-])")
         for found in named.finditer(text, instruction.span.start, instruction.span.end):
             span = Span(*found.span())

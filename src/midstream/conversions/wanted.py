@@ -233,9 +233,10 @@ def _installed(work: Work) -> set[str]:
     found: set[str] = set()
     for _, instruction in work.subject.live_instructions():
         for command in work.subject.script(instruction).commands:
-            words = [word.value for word in command.arguments]
-            if command.name in _INSTALLERS and "install" in words:
-                found.update(word for word in words if not word.startswith("-"))
+            if command.name in _INSTALLERS:
+                words = [word.value for word in command.arguments]
+                if "install" in words:
+                    found.update(word for word in words if not word.startswith("-"))
     return found
 
 
