@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 from midstream.configuration import ConfigurationError, Mistakes, Node, load
 from midstream.errors import Exit
@@ -60,3 +61,15 @@ def test_what_is_no_yaml_is_one_finding(text: str, part: str) -> None:
     [found] = caught.value.diagnostics
     assert found.rule.code == "MS501"
     assert part in found.message
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "~", "null", "Null", "NULL", "nUll", '"null"', "!!null x", "!!str null", "[a]", "0"],
+)
+def test_nothing_is_what_yaml_says_it_is(value: str) -> None:
+    root, _ = loaded(f"key: {value}\n")
+    by_yaml = yaml.compose(root.source.text, Loader=yaml.SafeLoader)
+    assert isinstance(by_yaml, yaml.MappingNode)
+    ((_, node),) = root.entries()
+    assert node.is_null == (by_yaml.value[0][1].tag == "tag:yaml.org,2002:null")

@@ -55,7 +55,7 @@ _FILES = {
 _JAVA = r"/usr/lib/jvm/java-\d+-openjdk"
 _MACHINE = r"-(?:amd64|arm64|ppc64el|s390x)"
 _FILE = re.compile(
-    rf"(?=/)(?<![\w.}}-])(?:{'|'.join(map(re.escape, _FILES))}|{_JAVA}{_MACHINE})(?![\w.-])"
+    rf"(?<![\w.}}-])(?:{'|'.join(map(re.escape, _FILES))}|{_JAVA}{_MACHINE})(?![\w.-])"
 )
 _PROGRAM, _OURS = "update-ca-certificates", "update-ca-trust"
 _WHY = "EL's name for it"

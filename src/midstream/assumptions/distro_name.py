@@ -35,10 +35,12 @@ package. It may install and then fail when it is loaded.
 )
 RULES = (OTHER_SYSTEM,)
 
-_CODENAMES = "bionic|focal|jammy|noble|plucky|bullseye|bookworm|trixie"
+_CODENAMES = ("bionic", "focal", "jammy", "noble", "plucky", "bullseye", "bookworm", "trixie")
+# Most letters begin none of them, which one look says.
+_FIRST = "".join(sorted({name[0] for name in ("ubuntu", "debian", *_CODENAMES)}))
 _SYSTEM = re.compile(
-    r"(?=[bdfjnptu])"  # most letters begin none of them: seen at once
-    rf"(?:\bubuntu[-_]?\d\d[._]?\d\d\b|\bdebian[-_]?1\d\b|(?<![\w-])(?:{_CODENAMES})(?![\w-]))",
+    rf"(?=[{_FIRST}])(?:\bubuntu[-_]?\d\d[._]?\d\d\b|\bdebian[-_]?1\d\b"
+    rf"|(?<![\w-])(?:{'|'.join(_CODENAMES)})(?![\w-]))",
     re.IGNORECASE,
 )
 _WHERE = frozenset(("RUN", "ARG", "ENV", "ADD", "ONBUILD"))

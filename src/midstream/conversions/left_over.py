@@ -33,14 +33,26 @@ finding is about: a command in a string that is put together, a file in a folder
 RULES = (LEFT_OVER,)
 
 _KINDS = frozenset(("RUN", "CMD", "ENTRYPOINT", "ENV", "ARG", "COPY", "ADD", "HEALTHCHECK"))
+_PROGRAMS = (
+    r"apt-(?:get|key|cache|mark|config)",
+    r"apt\s+(?:-\w+\s+)*(?:install|update|upgrade|remove|purge)", "add-apt-repository",
+    "aptitude", r"dpkg(?:-\w+)*", r"debconf-\w+", "lsb_release", "locale-gen",
+    "update-locale", "adduser", "addgroup", "deluser", "gdebi", r"invoke-rc\.d", r"update-rc\.d",
+    "start-stop-daemon",
+)  # fmt: skip
+_PLACES = (
+    r"/etc/apt(?![\w-])", r"/var/lib/(?:apt|dpkg)(?![\w-])", r"\.deb(?![\w-])", "DEBIAN_FRONTEND",
+    "UBUNTU_CODENAME", "VERSION_CODENAME",
+)  # fmt: skip
+_COMPILERS = ("gcc", r"g\+\+", "gfortran")
+_HOSTS = ("deb", "apt")  # what these hosts serve sets up apt
+# Most letters begin none of them, which one look says.
+_FIRST = {each.lstrip("\\")[0] for each in (*_PROGRAMS, *_PLACES, *_COMPILERS, *_HOSTS)}
 _DEBIANS = re.compile(
-    r"(?=[adgluDUV./])(?:"  # most letters begin none of them: seen at once
-    r"(?<![\w./-])(?:apt-(?:get|key|cache|mark|config)|add-apt-repository|aptitude|dpkg(?:-\w+)*"
-    r"|debconf-\w+|lsb_release|locale-gen|update-locale|adduser|addgroup"
-    r"|deluser|gdebi|invoke-rc\.d|update-rc\.d|start-stop-daemon|apt\s+(?:-\w+\s+)*(?:install|update|upgrade|remove|purge))(?![\w.-])"
-    r"|/etc/apt(?![\w-])|/var/lib/(?:apt|dpkg)(?![\w-])|\.deb(?![\w-])|DEBIAN_FRONTEND"
-    r"|(?<=://)(?:deb|apt)\.[\w-]+(?:\.[\w-]+)+"  # what these hosts serve sets up apt
-    r"|(?:UBUNTU|VERSION)_CODENAME|(?<![\w.-])(?:gcc|g\+\+|gfortran)-\d+(?![\w.-]))"
+    rf"(?=[{''.join(sorted(_FIRST))}])(?:"
+    rf"(?<![\w./-])(?:{'|'.join(_PROGRAMS)})(?![\w.-])|{'|'.join(_PLACES)}"
+    rf"|(?<=://)(?:{'|'.join(_HOSTS)})\.[\w-]+(?:\.[\w-]+)+"
+    rf"|(?<![\w.-])(?:{'|'.join(_COMPILERS)})-\d+(?![\w.-]))"
 )
 _ON_UBI_TOO = "adduser"
 
