@@ -155,6 +155,32 @@ def test_a_plan_that_was_meddled_with_is_no_plan(
         plans.parse(json.dumps(content).encode(), "plan.json")
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda c: c["units"][0].update(digest="sha256:" + "0" * 64),
+        lambda c: c["units"][0].update(destination="quay.io/vllm/another"),
+        lambda c: c["units"][0].update(findings=[]),
+        lambda c: c["units"][0].update(allowed={"MS417": "it is late"}),
+        lambda c: c["units"][0]["tags"][1].update(kind="floating"),
+        lambda c: c["units"].clear(),
+        lambda c: c.pop("run"),
+    ],
+    ids=["digest", "destination", "findings", "allowed", "kind", "units", "run"],
+)
+def test_a_plan_that_was_edited_has_passed_no_gate(
+    world: World, double: Double, change: Callable[[Any], object]
+) -> None:
+    double.load("ci/rocm", images.image(user="0"), COMMIT)
+    world.policy = POLICY.replace("profile: none", "profile: community")
+    made = world.plan(allowed={})
+    content = json.loads(made.data)
+    plans.parse(json.dumps(content).encode(), "plan.json")  # laid out anew, it says the same
+    change(content)
+    with pytest.raises(UsageError, match="was changed after it was made"):
+        plans.parse(json.dumps(content).encode(), "plan.json")
+
+
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b'{"kind": 1}', b"\xff", b"[" * 9999])
 def test_any_other_file_is_no_plan(data: bytes) -> None:
     with pytest.raises(UsageError, match="is no plan"):

@@ -151,21 +151,23 @@ class Plan(Struct, frozen=True, dict=True):
 
     @cached_property
     def data(self) -> bytes:
-        content = {
-            "midstream": VERSION,
-            "kind": "promotion-plan",
+        named = {"midstream": VERSION, "kind": "promotion-plan", "run": self.run}
+        return f"{json.dumps(named | self._content, indent=1)}\n".encode()
+
+    @cached_property
+    def run(self) -> str:
+        """The name of the run that carries it out: the same plan is the same run."""
+        return hashlib.sha256(json.dumps(self._content).encode()).hexdigest()[:12]
+
+    @cached_property
+    def _content(self) -> dict[str, Any]:
+        return {
             "registries": {
                 host: {"in-flight": each.in_flight, "per-second": each.per_second}
                 for host, each in sorted(self.pacing.items())
             },
             "units": [_unit_as_json(each) for each in self.units],
         }
-        return f"{json.dumps(content, indent=1)}\n".encode()
-
-    @cached_property
-    def run(self) -> str:
-        """The name of the run that carries it out: the same plan is the same run."""
-        return hashlib.sha256(self.data).hexdigest()[:12]
 
 
 class SourceMissing(MidstreamError):
@@ -183,18 +185,25 @@ def parse(data: bytes, name: str) -> Plan:
     try:
         content = json.loads(data)
         known = (content["kind"], content["midstream"]) == ("promotion-plan", VERSION)
+        run = content.get("run")
         units = tuple(_unit_from_json(each) for each in content["units"]) if known else None
         pacing = {
             _text(host): Pacing(int(each["in-flight"]), float(each["per-second"]))
             for host, each in content["registries"].items()
         }
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        units, pacing = None, {}
+        units, pacing, run = None, {}, None
     if units is None:
         raise UsageError(
             f"`{name}` is no plan", help="`midstream promote plan --out plan.json` makes one"
         )
-    return Plan(units, pacing=pacing)
+    made = Plan(units, pacing=pacing)
+    if run != made.run:
+        raise UsageError(
+            f"`{name}` was changed after it was made: what it says has passed no gate",
+            help="say what it should do in promotion.yaml, or to `promote plan`, and make it again",
+        )
+    return made
 
 
 def lines(plan: Plan) -> Iterator[str]:
