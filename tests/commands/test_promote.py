@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
+from msgspec.structs import replace
 
 from midstream.cli import main
 from midstream.errors import Exit
+from midstream.promotion import plan as plans
 from registries import faults, images
 from registries.debian import PASSWORD, DebianRegistry
 from registries.faults import Fault
@@ -262,6 +264,22 @@ def test_a_run_that_was_killed_is_resumed(tree: Tree) -> None:
     assert resumed.returncode == Exit.OK, resumed.stderr
     assert "begun and not seen to end: rocm 0.33.0" in resumed.stderr
     assert tree.holds("latest") == NEW.digest
+
+
+def test_an_image_that_became_too_old_since_the_plan_is_refused(tree: Tree) -> None:
+    tree.stage()
+    tree.run("plan", "--out", tree.plan)
+    path = Path(tree.plan)
+    made = plans.parse(path.read_bytes(), "plan")
+    [unit] = made.units
+    assert unit.until == "2035-12-30T00:00:00+00:00"  # built on 2026-01-01, and 3650 days later
+    path.write_bytes(replace(made, units=(replace(unit, until="2026-01-02T00:00:00+00:00"),)).data)
+    writes = tree.writes()
+    applied = tree.run("apply", tree.plan)
+    assert applied.returncode == Exit.REFUSED, applied.stderr
+    assert "has become too old for its policy since it was planned [MS419]" in applied.stderr
+    assert tree.writes() == writes
+    assert tree.holds(UNIQUE) is None
 
 
 @pytest.mark.parametrize(

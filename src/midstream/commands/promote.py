@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import shlex
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -312,8 +313,6 @@ def doctor(workspace: Workspace, write: bool, policy: Path | None, registries: P
 
 
 def _order(workspace: Workspace, runs: Path | None, choice: Mapping[str, Any]) -> Order:
-    from datetime import UTC, datetime
-
     from midstream.commands import ordering
 
     policy = _read_policy(workspace)
@@ -338,6 +337,10 @@ def _carry_out(
     folder = kept.keep(made)
     rows = {each.name: f"{_size(each.size)}, {each.layers} layers" for each in made.units}
     with Journal(folder, now=_now) as held, report.Following(rows.items()) as following:
+        if not held.entries and any(each.until for each in made.units):  # begun in time, it may end
+            from midstream.promotion import gates
+
+            gates.refuse_what_became_too_old(made, datetime.now(UTC))
 
         def observe(event: Event) -> None:
             # A retry is told by the registry's gate, with the time until then.

@@ -6,20 +6,21 @@ They read what the image itself says (its index, its settings), and never a tag 
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from midstream.diagnostic import Rule, Severity
+from midstream.errors import Refused
 from midstream.promotion.plan import Finding
 from midstream.promotion.policy import Profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from datetime import datetime
 
     from midstream.promotion.image import Image, Part
+    from midstream.promotion.plan import Plan
     from midstream.promotion.policy import ImagePolicy
 
 BUILT_FROM = ("io.midstream.upstream", "io.midstream.overlay", "io.midstream.ledger")
@@ -51,6 +52,18 @@ def findings(image: Image, wanted: Wanted) -> tuple[Finding, ...]:
                 message = f"{each.message} ({part.platform})" if image.is_index else each.message
                 found.append(Finding(each.code, each.name, message, each.help, each.severity))
     return tuple(dict.fromkeys(sorted(found, key=lambda each: (each.code, each.message))))
+
+
+def refuse_what_became_too_old(plan: Plan, now: datetime) -> None:
+    """What was young enough when the plan was made may be too old when it is applied."""
+    for unit in plan.units:
+        too_old = unit.until and now > datetime.fromisoformat(unit.until)
+        if too_old and TOO_OLD.code not in unit.allowed:
+            raise Refused(
+                f"`{unit.name}` has become too old for its policy since it was planned "
+                f"[{TOO_OLD.code}]",
+                help="build and test a newer one; `max-age:` in promotion.yaml is the rule",
+            )
 
 
 def _is_an_image(image: Image, _wanted: Wanted) -> Iterator[Finding]:

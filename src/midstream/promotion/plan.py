@@ -80,7 +80,10 @@ class Finding(Struct, frozen=True):
 
 
 class Unit(Struct, frozen=True):
-    """One image on its way to one repository. `tag` is the one that its source was found by."""
+    """One image on its way to one repository. `tag` is the one that its source was found by.
+
+    `until`: when the image will be older than the policy lets it be, as RFC 3339 writes it.
+    """
 
     name: str
     group: str
@@ -99,6 +102,7 @@ class Unit(Struct, frozen=True):
     attachments: tuple[Attachment, ...]
     findings: tuple[Finding, ...] = ()
     allowed: Mapping[str, str] = field(default_factory=dict)
+    until: str = ""
 
     @property
     def pinned(self) -> Reference:
@@ -289,6 +293,7 @@ def _unit_as_json(unit: Unit) -> dict[str, Any]:
         "layers": unit.layers,
         "platforms": list(unit.platforms),
         "created": unit.created,
+        "until": unit.until,
         "labels": dict(sorted(unit.labels.items())),
         "destination": str(unit.destination),
         "tags": [
@@ -315,6 +320,7 @@ def _unit_from_json(content: Mapping[str, Any]) -> Unit:
         layers=int(content["layers"]),
         platforms=tuple(_text(each) for each in content["platforms"]),
         created=_text(content["created"]),
+        until=_text(content["until"]),
         labels={_text(key): _text(value) for key, value in content["labels"].items()},
         destination=destination,
         tags=tuple(_tag_from_json(each, destination) for each in content["tags"]),

@@ -121,7 +121,15 @@ def _plan(wanted: ImagePolicy, order: Order, outside: Outside) -> Unit:
             ]
         ),
         allowed=order.allowed,
+        until=_until(found, wanted),
     )
+
+
+def _until(found: Image, wanted: ImagePolicy) -> str:
+    """A plan may be applied long after it was made."""
+    if wanted.max_age is None or found.created is None:
+        return ""
+    return (found.created + wanted.max_age).isoformat()
 
 
 def _resolve(wanted: ImagePolicy, order: Order, outside: Outside) -> tuple[Image, Tag | None]:
