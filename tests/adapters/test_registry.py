@@ -11,22 +11,20 @@ import pytest
 
 from midstream.adapters import http
 from midstream.adapters.http import BadReply
-from midstream.adapters.registry import (
-    Access,
+from midstream.adapters.registry import Endpoint, Registry, digest_of
+from midstream.adapters.registry_errors import (
     Denied,
-    Endpoint,
     Expired,
     Immutable,
     NotAccepted,
     NotFound,
     QuotaExceeded,
     ReadOnly,
-    Registry,
     ServerTrouble,
     TooManyRequests,
     Unauthorized,
-    digest_of,
 )
+from midstream.adapters.registry_keys import Access
 from midstream.errors import Exit, IntegrityError, MidstreamError
 from registries import faults, images
 from registries.debian import PASSWORD, USER

@@ -16,9 +16,9 @@ import pytest
 from midstream.adapters import process, skopeo_errors
 from midstream.adapters.authfile import CannotLogIn
 from midstream.adapters.http import ConnectionLost, NotTrusted, TooSlow, UnknownHost, Unreachable
-from midstream.adapters.registry import (
+from midstream.adapters.registry import Endpoint
+from midstream.adapters.registry_errors import (
     Denied,
-    Endpoint,
     Expired,
     Immutable,
     NotAccepted,

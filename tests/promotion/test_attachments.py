@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from midstream.adapters.http import ConnectionLost
-from midstream.adapters.registry import DOCKER_LIST, Endpoint, NotFound, Registry
+from midstream.adapters.registry import DOCKER_LIST, Endpoint, Registry
+from midstream.adapters.registry_errors import NotFound
 from midstream.errors import Exit, IntegrityError
 from midstream.promotion import attachments
 from midstream.promotion.attachments import (

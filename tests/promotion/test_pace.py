@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from midstream.adapters.http import ConnectionLost
-from midstream.adapters.registry import Endpoint, NotFound, Registry, TooManyRequests
+from midstream.adapters.registry import Endpoint, Registry
+from midstream.adapters.registry_errors import NotFound, TooManyRequests
 from midstream.errors import MidstreamError
 from midstream.promotion.pace import Gates, Patience, Stopped
 from midstream.promotion.plan import Pacing

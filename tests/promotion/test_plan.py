@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from midstream.adapters.registry import Unauthorized
+from midstream.adapters.registry_errors import Unauthorized
 from midstream.errors import Exit, IntegrityError, UsageError
 from midstream.promotion import plan as plans
 from midstream.promotion.plan import Action, SourceExpired, SourceMissing

@@ -7,12 +7,13 @@ may go.
 from __future__ import annotations
 
 import http.client
+import json
 import select
 import socket
 import ssl
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from msgspec import Struct
@@ -135,6 +136,17 @@ class Reply(Struct, frozen=True):
         """All values of a header that was sent, as one."""
         values = self.headers.get_all(name)
         return ", ".join(values) if values else None
+
+
+def json_object(data: bytes, what: str) -> dict[str, Any]:
+    """An answer's object. Raises `BadReply` where it is none."""
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        raise BadReply(f"{what} is no JSON object")
+    return content
 
 
 class Connections:

@@ -9,22 +9,21 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlencode
 
 from msgspec import Struct
 
-from midstream.adapters.http import BadReply, Connections, Reply, Transient, Url
-from midstream.errors import Exit, IntegrityError, MidstreamError
+from midstream.adapters.http import BadReply, Connections, Reply, Url, json_object
+from midstream.adapters.registry_errors import NotAccepted, NotFound, ReadOnly, refusal
+from midstream.adapters.registry_keys import TOKEN_LIMIT, Access, Keys
+from midstream.errors import IntegrityError, MidstreamError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
-
-    from midstream.adapters import authfile
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -35,11 +34,9 @@ MANIFEST_TYPES = (OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST)
 
 MANIFEST_LIMIT = 4 << 20  # what registries accept, too
 _PAGE_LIMIT = 16 << 20
-_TOKEN_LIMIT = 1 << 20
 _MOST_PAGES = 10_000
 _MOST_REDIRECTS = 5
 _ALGORITHMS = {"sha256": 64, "sha512": 128}
-_CHALLENGE = re.compile(r'([A-Za-z]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 
 Around = Callable[[Callable[[], Reply]], Reply]
 
@@ -81,7 +78,7 @@ class Manifest(Struct, frozen=True):
     @property
     def content(self) -> dict[str, Any]:
         """Parsed. Raises `BadReply` where it is no JSON object."""
-        return _object(self.data, f"the manifest `{self.digest}`")
+        return json_object(self.data, f"the manifest `{self.digest}`")
 
     @property
     def descriptor(self) -> dict[str, Any]:
@@ -103,88 +100,6 @@ class Stored(Struct, frozen=True):
     knows_referrers: bool
 
 
-class RegistryError(MidstreamError):
-    """A registry said no. `code` is its own word for it (`MANIFEST_UNKNOWN`, `TAG_EXPIRED`)."""
-
-    exit_code = Exit.OUTSIDE
-    says: ClassVar[str] = "`{host}` answered {status} for {what}"
-    way_out: ClassVar[str | None] = None
-
-    def __init__(self, message: str, *, status: int = 0, code: str = "") -> None:
-        super().__init__(message, help=self.way_out)
-        self.status = status
-        self.code = code
-
-
-class NotFound(RegistryError):
-    """There is no such manifest, tag, blob or repository, or we may not know of it."""
-
-    says = "there is no {what}"
-
-
-class Expired(NotFound):
-    """The tag was there, and its time has run out (quay says so)."""
-
-    says = "{what} has expired"
-
-
-class Unauthorized(RegistryError):
-    """No login, or one that is refused. Some say this of a repository that isn't there."""
-
-    exit_code = Exit.AUTHENTICATION
-    says = "`{host}` wants a login for {what}"
-    way_out = "log in with `skopeo login`; some registries say this of what isn't there, too"
-
-
-class Denied(RegistryError):
-    """The login is good, and may not do this."""
-
-    exit_code = Exit.AUTHENTICATION
-    says = "`{host}` does not allow {what}"
-
-
-class QuotaExceeded(RegistryError):
-    """The destination's owner has no room left."""
-
-    says = "`{host}` has no room for {what}"
-
-
-class ReadOnly(RegistryError):
-    """The registry takes nothing at the moment, or never."""
-
-    says = "`{host}` does not take {what}"
-
-
-class Immutable(RegistryError):
-    """The registry itself holds the tag fast."""
-
-    exit_code = Exit.REFUSED
-    says = "`{host}` does not let {what} change"
-
-
-class NotAccepted(RegistryError):
-    """The registry found a manifest, blob or name invalid."""
-
-
-class ServerTrouble(Transient):
-    """The registry answered with 5xx, or asked to slow down (429, `retry_after`)."""
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        help: str | None = None,
-        retry_after: float | None = None,
-        status: int = 0,
-    ) -> None:
-        super().__init__(message, help=help, retry_after=retry_after)
-        self.status = status
-
-
-class TooManyRequests(ServerTrouble):
-    """429. All work on this registry should pause for `retry_after`."""
-
-
 class Registry:
     """One registry. Keeps its connections and tokens; several threads may share it.
 
@@ -197,7 +112,7 @@ class Registry:
         self.endpoint = endpoint
         self._around = around
         self._connections = Connections(timeout=timeout, ca=endpoint.ca)
-        self._keys = _Keys(endpoint, self._connections)
+        self._keys = Keys(endpoint, self._connections)
 
     def __enter__(self) -> Self:
         return self
@@ -213,7 +128,7 @@ class Registry:
 
     def ping(self) -> Reply:
         """The answer to `GET /v2/`, which needs no login to be an answer: 200 or 401."""
-        reply = self._connections.exchange("GET", self.endpoint.url, {}, limit=_TOKEN_LIMIT)
+        reply = self._connections.exchange("GET", self.endpoint.url, {}, limit=TOKEN_LIMIT)
         if reply.status in (200, 401):
             return reply
         raise self._refusal(reply, "the registry")
@@ -259,7 +174,7 @@ class Registry:
             repository,
             f"manifests/{quote(reference, safe=':')}",
             {"Content-Type": media_type},
-            _TOKEN_LIMIT,
+            TOKEN_LIMIT,
             what=self._named(repository, reference),
             body=data,
         )
@@ -293,7 +208,7 @@ class Registry:
             place,
             repository,
             {"Content-Type": "application/octet-stream"},
-            _TOKEN_LIMIT,
+            TOKEN_LIMIT,
             what=self._named(repository, digest),
             body=data,
         )
@@ -309,7 +224,7 @@ class Registry:
             repository,
             f"blobs/uploads/?{urlencode({'mount': digest, 'from': origin})}",
             {},
-            _TOKEN_LIMIT,
+            TOKEN_LIMIT,
             what=self._named(repository, digest),
             body=b"",
             origin=origin,
@@ -351,7 +266,7 @@ class Registry:
         # One that can't be ended ends by itself; that it could begin was the question.
         with suppress(MidstreamError):
             self._send(
-                "DELETE", place, repository, {}, _TOKEN_LIMIT, what=f"an upload to `{repository}`"
+                "DELETE", place, repository, {}, TOKEN_LIMIT, what=f"an upload to `{repository}`"
             )
 
     def _start_upload(self, repository: str) -> Url:
@@ -360,7 +275,7 @@ class Registry:
             repository,
             "blobs/uploads/",
             {},
-            _TOKEN_LIMIT,
+            TOKEN_LIMIT,
             what=f"`{self.endpoint.host}/{repository}`",
             body=b"",
         )
@@ -386,7 +301,7 @@ class Registry:
             seen.add(str(url))
             accept = {"Accept": f"{OCI_INDEX}, application/json"}
             reply = self._send("GET", url, repository, accept, _PAGE_LIMIT, what=what)
-            yield _object(reply.body, f"the answer of `{self.endpoint.host}`")
+            yield json_object(reply.body, f"the answer of `{self.endpoint.host}`")
             url = _next_page(reply)
 
     def _ask(
@@ -437,7 +352,7 @@ class Registry:
         body: bytes | None,
     ) -> Reply:
         """Ask with what authorization is known; on a 401, once more with what it asks for."""
-        limit = max(limit, _TOKEN_LIMIT)  # an error has a body too
+        limit = max(limit, TOKEN_LIMIT)  # an error has a body too
         reply = self._follow(method, url, headers, self._keys.known(access), limit, body)
         if reply.status == 401 and reply.url.origin == self.endpoint.url.origin:
             key = self._keys.answer(reply, access)
@@ -481,175 +396,8 @@ class Registry:
         return refusal(reply, what, self.endpoint.host, self._keys.secrets)
 
 
-class Access(Struct, frozen=True):
-    """What a request does: reads a repository, or writes to it, with blobs of `origin` perhaps."""
-
-    repository: str
-    writes: bool
-    origin: str = ""
-
-    @property
-    def scopes(self) -> list[str]:
-        """As docker's token specification writes it."""
-        own = f"repository:{self.repository}:{'pull,push' if self.writes else 'pull'}"
-        return [own, f"repository:{self.origin}:pull"] if self.origin else [own]
-
-
-class _Keys:
-    """The `Authorization` that each repository wants, as the registry's challenges taught us."""
-
-    def __init__(self, endpoint: Endpoint, connections: Connections) -> None:
-        self._endpoint = endpoint
-        self._connections = connections
-        self._authfile: authfile.Authfile | None = None
-        self._known: dict[Access, str] = {}
-        self._lock = threading.Lock()
-        self.secrets: set[str] = set()
-
-    def known(self, access: Access) -> str:
-        """Who may write to a repository may read it, too."""
-        with self._lock:
-            same = self._known.get(access, "")
-            writing = Access(access.repository, writes=True)
-            return same if access.writes else self._known.get(writing, same)
-
-    def answer(self, reply: Reply, access: Access) -> str:
-        """The key that a 401 asks for, or none where we have no login that it would take."""
-        scheme, _, rest = (reply.header("WWW-Authenticate") or "").partition(" ")
-        login = self._login(access.repository)
-        match scheme.lower():
-            case "bearer":
-                key = f"Bearer {self._token(_parameters(rest), login, access)}"
-            case "basic" if login and login.user:
-                key = login.basic
-            case _:
-                return ""
-        with self._lock:
-            self._known[access] = key
-            self.secrets.add(key.partition(" ")[2])
-        return key
-
-    def _login(self, repository: str) -> authfile.Credentials | None:
-        from midstream.adapters import authfile  # many registries never ask for a login
-
-        with self._lock:
-            if self._authfile is None:
-                self._authfile = authfile.read(self._endpoint.authfile)
-            host = self._endpoint.address or self._endpoint.host
-            found = self._authfile.credentials(host, repository)
-            self.secrets.update(found.secrets if found else ())
-        return found
-
-    def _token(
-        self,
-        asked: Mapping[str, str],
-        login: authfile.Credentials | None,
-        access: Access,
-    ) -> str:
-        """By docker's token specification: GET with a login or none; POST with an identity."""
-        realm = Url.parse(asked.get("realm", ""))
-        if realm.scheme == "http" and not self._endpoint.plain:
-            raise BadReply(f"`{self._endpoint.host}` wants a login sent without TLS")
-        # What the challenge names may be less than what we are about to do.
-        query = [("scope", each) for each in access.scopes]
-        if service := asked.get("service"):
-            query.append(("service", service))
-        if login and login.identity_token:
-            reply = self._refresh(realm, query, login.identity_token)
-        else:
-            headers = {"Authorization": login.basic} if login else {}
-            joint = "&" if "?" in realm.target else "?"
-            url = realm.join(f"{realm.target}{joint}{urlencode(query)}")
-            reply = self._connections.exchange("GET", url, headers, limit=_TOKEN_LIMIT)
-        if reply.status != 200:
-            what = f"a token for `{self._endpoint.host}/{access.repository}`"
-            raise refusal(reply, what, self._endpoint.host, self.secrets)
-        content = _object(reply.body, f"the token of `{realm.host}`")
-        token = content.get("token") or content.get("access_token")
-        if not isinstance(token, str) or not token.isascii() or not token.isprintable():
-            raise BadReply(f"`{realm.host}` gave no token")
-        return token
-
-    def _refresh(self, realm: Url, query: list[tuple[str, str]], identity: str) -> Reply:
-        # All scopes in one field, as OAuth has it.
-        form = {
-            **dict(query),
-            "scope": " ".join(value for name, value in query if name == "scope"),
-            "grant_type": "refresh_token",
-            "client_id": "midstream",
-            "refresh_token": identity,
-        }
-        headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        return self._connections.exchange(
-            "POST", realm, headers, urlencode(form).encode(), limit=_TOKEN_LIMIT
-        )
-
-
 def digest_of(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
-
-
-def refusal(reply: Reply, what: str, host: str, secrets: set[str]) -> MidstreamError:
-    """What a status of 300 or more means, in a person's words."""
-    code, said = _said(reply, secrets)
-    words, status = (f": {said}" if said else ""), reply.status
-    if status == 429:
-        pause = _retry_after(reply)
-        return TooManyRequests(f"`{host}` asks to slow down", retry_after=pause, status=429)
-    if status >= 500 or status == 408:
-        message = f"`{host}` answered {status} for {what}{words}"
-        return ServerTrouble(message, retry_after=_retry_after(reply), status=status)
-    kind = _kind(status, code, said.lower())
-    message = kind.says.format(host=host, what=what, status=status) + words
-    return kind(message, status=status, code=code)
-
-
-def _kind(status: int, code: str, said: str) -> type[RegistryError]:
-    if code == "TAG_EXPIRED":
-        return Expired
-    if code == "MANIFEST_BLOB_UNKNOWN":  # said of a write, with 404 or 400
-        return NotAccepted
-    if status in (409, 412) or "immutable" in f"{code.lower()} {said}":
-        return Immutable
-    if status == 403 and "quota" in said:
-        return QuotaExceeded
-    return _KINDS.get(status, NotAccepted)
-
-
-def _said(reply: Reply, secrets: set[str]) -> tuple[str, str]:
-    """A registry's own code and words, short, on one line, and without our secrets."""
-    try:
-        first = json.loads(reply.body)["errors"][0]
-        code, said = str(first.get("code") or ""), str(first.get("message") or "")
-    except (ValueError, RecursionError, KeyError, IndexError, TypeError, AttributeError):
-        return "", ""
-    for each in sorted(secrets, key=len, reverse=True):
-        said = said.replace(each, "…")
-    said = " ".join(said.split())
-    return (code if re.fullmatch(r"[A-Z_]{1,64}", code) else ""), said[:160]
-
-
-def _retry_after(reply: Reply) -> float | None:
-    """Seconds, from a number or a date; None where it is neither."""
-    value = (reply.header("Retry-After") or "").strip()
-    if value.isascii() and value.isdigit():
-        return float(value)
-    if not value:
-        return None
-    from email.utils import parsedate_to_datetime
-
-    try:
-        then = parsedate_to_datetime(value)
-        # Measured by the registry's own clock, so that ours may be wrong.
-        now = parsedate_to_datetime(reply.header("Date") or "")
-        return max(0.0, (then - now).total_seconds())
-    except (TypeError, ValueError):
-        return None
-
-
-def _parameters(challenge: str) -> dict[str, str]:
-    found = _CHALLENGE.findall(challenge)
-    return {name.lower(): re.sub(r"\\(.)", r"\1", quoted) or bare for name, quoted, bare in found}
 
 
 def _next_page(reply: Reply) -> Url | None:
@@ -686,22 +434,9 @@ def _well_formed(digest: str) -> bool:
     return len(value) == _ALGORITHMS.get(algorithm) and not set(value) - set("0123456789abcdef")
 
 
-def _object(data: bytes, what: str) -> dict[str, Any]:
-    try:
-        content = json.loads(data)
-    except (ValueError, RecursionError):
-        content = None
-    if not isinstance(content, dict):
-        raise BadReply(f"{what} is no JSON object")
-    return content
-
-
 def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_KINDS: dict[int, type[RegistryError]] = {
-    401: Unauthorized, 403: Denied, 404: NotFound, 405: ReadOnly, 410: NotFound,
-}  # fmt: skip
 _ACCEPT = {"Accept": ", ".join(MANIFEST_TYPES)}

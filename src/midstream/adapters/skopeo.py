@@ -179,7 +179,7 @@ class Skopeo:
         self.version()
         done = self._run(image, image, self._inspect_command(image))
         if done.exit_code:
-            from midstream.adapters.registry import NotFound
+            from midstream.adapters.registry_errors import NotFound
             from midstream.adapters.skopeo_errors import classify
 
             error = classify(done, (image,), frozenset(self._secrets))

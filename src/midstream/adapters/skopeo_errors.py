@@ -18,7 +18,7 @@ from midstream.adapters.http import (
     UnknownHost,
     Unreachable,
 )
-from midstream.adapters.registry import (
+from midstream.adapters.registry_errors import (
     Denied,
     Expired,
     Immutable,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, field
 
 from midstream.adapters.http import Transient
-from midstream.adapters.registry import NotFound, Unauthorized
+from midstream.adapters.registry_errors import NotFound, Unauthorized
 from midstream.errors import Exit, IntegrityError, MidstreamError, Refused
 from midstream.promotion import attachments, mounting
 from midstream.promotion.attachments import AttachmentsLost

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from midstream.adapters import authfile
 from midstream.adapters.authfile import CannotLogIn
-from midstream.adapters.registry import NotFound
+from midstream.adapters.registry_errors import NotFound
 from midstream.diagnostic import Rule, Severity
 from midstream.errors import Exit, MidstreamError
 

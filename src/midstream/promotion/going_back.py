@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from midstream.adapters.http import BadReply
-from midstream.adapters.registry import NotFound
+from midstream.adapters.registry_errors import NotFound
 from midstream.diagnostic import Rule
 from midstream.promotion import image
 from midstream.promotion.plan import Action, Finding, Kind

@@ -9,13 +9,8 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from midstream.adapters.http import BadReply
-from midstream.adapters.registry import (
-    DOCKER_MANIFEST,
-    INDEX_TYPES,
-    OCI_MANIFEST,
-    Manifest,
-    NotFound,
-)
+from midstream.adapters.registry import DOCKER_MANIFEST, INDEX_TYPES, OCI_MANIFEST, Manifest
+from midstream.adapters.registry_errors import NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from midstream.adapters.registry import Expired, NotFound
+from midstream.adapters.registry_errors import Expired, NotFound
 from midstream.diagnostic import Rule
 from midstream.errors import MidstreamError, UsageError
 from midstream.promotion import attachments, gates, going_back, image

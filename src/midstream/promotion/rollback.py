@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from midstream.adapters.registry import NotFound
+from midstream.adapters.registry_errors import NotFound
 from midstream.errors import Refused, UsageError
 from midstream.promotion.plan import Action, Kind, Plan, SourceMissing, TagPlan, Unit, short
 from midstream.promotion.reference import Digest
