@@ -7,7 +7,6 @@ little more than starting.
 from __future__ import annotations
 
 import math
-import shlex
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from midstream.promotion.policy import Policy
     from midstream.promotion.record import Record
     from midstream.promotion.runs import Runs
-    from midstream.promotion.verify import Verdict
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -99,15 +97,17 @@ def plan(
     **choice: Any,
 ) -> int:
     """Look at sources and destinations, and say what a promotion would do. Only reads."""
+    from midstream.commands import promote_shown as shown
+
     order = _order(workspace, runs, choice)
     with _outside(registries, order.policy.registries) as outside:
         made = _make(order, outside, jobs)
-    _show_plan(workspace, made)
+    shown.show_plan(workspace, made)
     if not made.failures and made.units:
         if out is not None:
             _write(out, made.data)
         if not workspace.json:
-            _say_what_next(made, out, registries)
+            shown.say_what_next(made, out, registries)
     warned = any(each.severity != "error" for unit in made.units for each in unit.findings)
     return made.exit_code or (Exit.FINDINGS if warned and workspace.strict else Exit.OK)
 
@@ -132,6 +132,8 @@ def apply(
     **how: Any,
 ) -> int:
     """Carry a plan out. A tag that isn't as it was when the plan was made is refused."""
+    from midstream.commands import promote_shown as shown
+
     choice = {
         "names": names, "group": group, "digests": digests, "values": values, "allowed": allowed
     }  # fmt: skip
@@ -152,7 +154,7 @@ def apply(
         how |= {"planned": time.monotonic(), "registries": registries}
         made = _make(order, outside, jobs)
         if made.failures or not workspace.json:
-            _show_plan(workspace, made)
+            shown.show_plan(workspace, made)
         return made.exit_code if made.failures else _carry_out(workspace, made, outside, jobs, how)
 
 
@@ -188,6 +190,7 @@ def verify(
     metrics: Path | None,
 ) -> int:
     """Whether the destinations still hold what a run's record says."""
+    from midstream.commands import promote_shown as shown
     from midstream.promotion import verify as verifying
 
     record = _runs_in(runs).record(run)
@@ -197,7 +200,7 @@ def verify(
         from midstream.promotion import metrics as figures
 
         _write(metrics, figures.of_verdict(verdict).encode())
-    _show_verdict(workspace, verdict)
+    shown.show_verdict(workspace, verdict)
     return verdict.exit_code
 
 
@@ -216,6 +219,7 @@ def rollback(
     **how: Any,
 ) -> int:
     """Point a run's floating tags back to what they held before, by copying that digest."""
+    from midstream.commands import promote_shown as shown
     from midstream.promotion import rollback as rolling
 
     record = _runs_in(how["runs"]).record(run)
@@ -228,7 +232,7 @@ def rollback(
             report.note("nothing to roll back")
             return Exit.OK
         if not workspace.json:
-            _show_plan(workspace, made)
+            shown.show_plan(workspace, made)
         return _carry_out(workspace, made, outside, jobs, how)
 
 
@@ -283,6 +287,7 @@ def snapshot(
 @click.pass_obj
 def doctor(workspace: Workspace, write: bool, policy: Path | None, registries: Path | None) -> int:
     """Whether a promotion could be done from here: skopeo, logins, TLS, clocks, repositories."""
+    from midstream.commands import promote_shown as shown
     from midstream.promotion import doctor as looking
 
     read = _read_policy(workspace)
@@ -305,7 +310,7 @@ def doctor(workspace: Workspace, write: bool, policy: Path | None, registries: P
         ]
         if write:
             checks += [looking.check_writable(outside.side(each)) for each in sorted(targets)]
-    _show_checks(workspace, checks)
+    shown.show_checks(workspace, checks)
     return looking.exit_code(checks)
 
 
@@ -329,13 +334,15 @@ def _make(order: Order, outside: Registries, jobs: int) -> Plan:
 def _carry_out(
     workspace: Workspace, made: Plan, outside: Registries, jobs: int, how: Mapping[str, Any]
 ) -> int:
+    from midstream.commands import promote_shown as shown
     from midstream.promotion import apply as applying
+    from midstream.promotion import plan as plans
     from midstream.promotion.journal import Journal
 
     applying.refuse_if_it_refuses(made)
     kept = _runs_in(how["runs"])
     folder = kept.keep(made)
-    rows = {each.name: f"{_size(each.size)}, {each.layers} layers" for each in made.units}
+    rows = {each.name: f"{plans.size(each.size)}, {each.layers} layers" for each in made.units}
     with Journal(folder, now=_now) as held, report.Following(rows.items()) as following:
         if not held.entries and any(each.until for each in made.units):  # begun in time, it may end
             from midstream.promotion import gates
@@ -345,7 +352,7 @@ def _carry_out(
         def observe(event: Event) -> None:
             # A retry is told by the registry's gate, with the time until then.
             if event.what != "retry" and (workspace.verbose or event.what != "unchanged"):
-                following.say(event.image, _told(event))
+                following.say(event.image, shown.told(event))
 
         way = applying.Way(jobs, how["settle"], observe, how.get("planned", -math.inf))
         found = applying.carry_out(made, outside, held, way)
@@ -355,9 +362,9 @@ def _carry_out(
         from midstream.promotion import metrics as figures
 
         _write(how["metrics"], figures.of_report(found).encode())
-    _show_report(workspace, made, found)
+    shown.show_report(workspace, made, found)
     if found.stopped is not None:
-        command = _again("resume", made.run, registries=how["registries"], runs=how["runs"])
+        command = shown.again("resume", made.run, registries=how["registries"], runs=how["runs"])
         report.note(f"interrupted; go on with: {command}")
     return found.exit_code
 
@@ -452,151 +459,3 @@ def _write(path: Path, data: bytes) -> None:
     from midstream.adapters import files
 
     files.write(path, data)
-
-
-# --- showing ---------------------------------------------------------------------------------
-
-
-def _show_plan(workspace: Workspace, made: Plan) -> None:
-    from midstream.promotion import plan as plans
-
-    if workspace.json:
-        import json
-
-        failures = [
-            {"image": each.name, "error": each.error.message, "help": each.error.help}
-            for each in made.failures
-        ]
-        report.document("promotion-plan", {"run": made.run, "failures": failures,
-                                           "plan": json.loads(made.data)})  # fmt: skip
-    else:
-        for each in plans.lines(made):
-            report.line(report.visible(each))
-    for failure in made.failures:
-        report.note(f"{failure.name} can't be planned:")
-        report.show_error(failure.error)
-
-
-def _say_what_next(made: Plan, out: Path | None, registries: Path | None) -> None:
-    if made.exit_code:
-        report.line("Nothing was written, and this plan can't be applied.")
-    elif out is not None:
-        command = _again("apply", str(out), registries=registries)
-        report.line(f"Nothing was written.  Apply: {command}")
-    else:
-        report.line("Nothing was written.  To apply it, keep it with `--out plan.json`.")
-
-
-def _again(*words: str, registries: Path | None = None, runs: Path | None = None) -> str:
-    """What to type next. Without the same files, other registries would be written to."""
-    options = {"--registries": registries, "--runs": runs}
-    given = [word for name, path in options.items() if path for word in (name, str(path))]
-    return shlex.join(["midstream", "promote", *words, *given])
-
-
-def _told(event: Event) -> str:
-    tag = f" {event.tag}" if event.tag else ""
-    seconds = f" in {event.seconds:.1f} s" if event.seconds >= 0.05 else ""
-    detail = f": {event.detail}" if event.detail else ""
-    return f"{event.what}{tag}{seconds}{detail}"
-
-
-def _show_report(workspace: Workspace, made: Plan, found: Report) -> None:
-    if workspace.json:
-        report.document("promotion-report", _report_as_json(made, found))
-    else:
-        for each in found.tags:
-            how = "copied" if each.copied else each.why or "was there"
-            report.line(report.visible(f"{each.state:<9}  {each.reference}  {how}"))
-        counts = {
-            state: sum(each.state == state for each in found.tags)
-            for state in ("done", "untouched", "unknown")
-        }
-        summary = ", ".join(f"{number} {state}" for state, number in counts.items())
-        report.line(
-            f"run {made.run}: {summary}; {found.retries} tried again; "
-            f"{_size(found.bytes)} in {found.seconds:.1f} s"
-        )
-    for name, error in found.errors:
-        report.note(f"{name} failed:")
-        report.show_error(error)
-
-
-def _report_as_json(made: Plan, found: Report) -> dict[str, Any]:
-    return {
-        "run": made.run,
-        "exit": int(found.exit_code),
-        "tags": [
-            {
-                "image": each.image,
-                "reference": each.reference,
-                "kind": each.kind,
-                "digest": each.digest,
-                "previous": each.previous,
-                "state": each.state,
-                "copied": each.copied,
-                "why": each.why,
-            }
-            for each in found.tags
-        ],
-        "errors": [
-            {"image": name, "error": error.message, "exit": int(error.exit_code)}
-            for name, error in found.errors
-        ],
-        "retries": found.retries,
-        "attachments": found.attached,
-        "bytes": found.bytes,
-        "seconds": round(found.seconds, 3),
-    }
-
-
-def _show_verdict(workspace: Workspace, verdict: Verdict) -> None:
-    if workspace.json:
-        report.document(
-            "promotion-verify",
-            {
-                "exit": int(verdict.exit_code),
-                "tags": [
-                    {"reference": each.reference, "kind": each.kind, "digest": each.wanted,
-                     "there": each.there or None, "holds": each.holds}
-                    for each in verdict.tags
-                ],
-                "lost": [
-                    {"repository": where, "attachment": each.attachment.digest, "why": each.why}
-                    for where, each in verdict.lost
-                ],
-            },
-        )  # fmt: skip
-    else:
-        for each in verdict.tags:
-            there = f"  holds {each.there}" if each.there and each.there != each.wanted else ""
-            report.line(f"{each.holds:<10}  {each.reference}  {each.kind}{there}")
-        for where, lost in verdict.lost:
-            report.line(f"lost        {where}  {lost.attachment.name} {lost.why}")
-    for each in verdict.tags:
-        if each.error is not None:
-            report.show_error(each.error)
-    for error in verdict.errors:
-        report.show_error(error)
-
-
-def _show_checks(workspace: Workspace, checks: list[Any]) -> None:
-    if workspace.json:
-        found = [
-            {"about": each.about, "message": each.message, "help": each.help,
-             "severity": each.severity, "code": each.rule.code if each.rule else None}
-            for each in checks
-        ]  # fmt: skip
-        report.document("promotion-doctor", {"checks": found})
-        return
-    for each in checks:
-        state = "ok" if each.is_well else f"{each.severity}[{each.rule.code}]"
-        report.line(report.visible(f"{state:<14}  {each.about}: {each.message}"))
-        if each.help and not each.is_well:
-            report.line(report.visible(f"{'':<14}  help: {each.help}"))
-
-
-def _size(number: int) -> str:
-    from midstream.promotion.plan import size
-
-    return size(number)
