@@ -144,13 +144,13 @@ class Gates:
                 self.retry(hosts, error, pause)
 
     def retry(self, hosts: Iterable[str], error: MidstreamError, pause: float) -> None:
-        """Say that it is tried again, make all wait where the registry asked for it, and wait."""
+        """Make all wait where the registry asked for it, say that it is tried again, and wait."""
         hosts = tuple(hosts)
-        if self._on_retry:
-            self._on_retry(", ".join(hosts), error, pause)
         if getattr(error, "status", 0) == 429 or getattr(error, "retry_after", None) is not None:
             for host in hosts:
                 self.of(host).pause(pause)
+        if self._on_retry:
+            self._on_retry(", ".join(hosts), error, pause)
         rest(pause, self.stop)
 
     def _too_late(self, began: float, pause: float) -> bool:
