@@ -209,6 +209,7 @@ def test_each_refusal_has_its_error_and_its_exit_code(
     ("header", "seconds"),
     [
         ("7", 7.0),
+        ("0.4", 0.4),
         ("Wed, 21 Oct 2026 07:28:10 GMT", 10.0),
         ("Wed, 21 Oct 2020 07:28:10 GMT", 0.0),
         ("soon", None),

@@ -138,7 +138,7 @@ def _said(reply: Reply, secrets: set[str]) -> tuple[str, str]:
 def _retry_after(reply: Reply) -> float | None:
     """Seconds, from a number or a date; None where it is neither."""
     value = (reply.header("Retry-After") or "").strip()
-    if value.isascii() and value.isdigit():
+    if re.fullmatch(r"\d{1,9}(?:\.\d*)?", value, re.ASCII):  # parts of a second, some send too
         return float(value)
     if not value:
         return None
