@@ -73,19 +73,19 @@ def run(
     """
     log.debug("$ %s", shlex.join(command))
     try:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=env,
-            cwd=cwd,
-            start_new_session=True,
-        )
+        with _running_lock:  # what starts while all is ended would be ended by nobody
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=env,
+                cwd=cwd,
+                start_new_session=True,
+            )
+            _running.add(process)
     except (FileNotFoundError, PermissionError):
         raise ProgramMissing(command, "was not found; is it installed?") from None
-    with _running_lock:
-        _running.add(process)
     try:
         stdout, stderr = (
             process.communicate(input, timeout=timeout)
