@@ -58,7 +58,9 @@ def test_a_release_becomes_a_lock_of_what_is_watched(index: IndexDouble, tmp_pat
     assert lock.archive == Archive("demo-1.0.tar.gz", offered.sha256, len(offered.data))
     assert set(lock.files) == {"docker/Dockerfile", "requirements/app.txt"}
     assert lock.files["docker/Dockerfile"] == blob_id(b"FROM ubuntu:22.04\n")
-    assert snapshot.source("docker/Dockerfile").text == "FROM ubuntu:22.04\n"
+    dockerfile = snapshot.source("docker/Dockerfile")
+    assert dockerfile.text == "FROM ubuntu:22.04\n"
+    assert snapshot.source("docker/Dockerfile") is dockerfile  # read once
     assert snapshot.label == "demo 1.0"
     assert "requirements/app.txt" in snapshot
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def _alike(first: str, second: str) -> float:
     return len(one & two) / max(1, len(one | two))
 
 
+@lru_cache(maxsize=128)  # a release's Dockerfiles are compared with each other, each many times
 def _lines(text: str) -> frozenset[str]:
     stripped = (line.strip() for line in text.splitlines())
     return frozenset(line for line in stripped if line and not line.startswith("#"))

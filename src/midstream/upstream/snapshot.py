@@ -57,7 +57,14 @@ class Snapshot(Struct, frozen=True, dict=True):
         return self.blobs.get(self.lock.files[path])
 
     def source(self, path: str) -> Source:
-        return Source.from_bytes(path, self.read(path))
+        """A file as a text; read once. Raises as `read`."""
+        if path not in self._sources:
+            self._sources[path] = Source.from_bytes(path, self.read(path))
+        return self._sources[path]
+
+    @cached_property
+    def _sources(self) -> dict[str, Source]:
+        return {}
 
     @cached_property
     def release_builds(self) -> tuple[ReleaseBuild, ...]:
