@@ -206,169 +206,71 @@ class Rebaser:
 
 @dataclass
 class _Rebase:
-    """One target under way."""
+    """One target under way: each step leaves what the next ones need."""
 
     shared: Rebaser
     target: str
+    # read
+    origin: Origin = field(init=False)
+    overlay: Overlay = field(init=False)
+    dockerfile: Dockerfile = field(init=False)
+    known: Decisions | None = field(init=False)
+    earlier: Earlier | None = field(init=False)
+    unseen: str = field(init=False)
+    identity: list[Question] = field(init=False)
+    unversioned: list[Diagnostic] = field(init=False)
+    # name
+    readings: Readings = field(init=False)
+    names: dict[str, Any] = field(init=False)
     siblings: dict[str, Sibling] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
-    readings: Readings = field(init=False)
+    # ship
+    shipped: Shipping = field(init=False)
+    subject: Subject = field(init=False)
+    stage: Stage = field(init=False)
+    before: Past | None = field(init=False)
+    # edit
+    wanted: Wanted = field(init=False)
+    review: dict[str, Watched] = field(init=False)
+    edited: dict[str, Watched] = field(init=False)
+    # convert
+    outcome: Outcome = field(init=False)
+    converted: list[Edit] = field(init=False)
+    defaults: list[Edit] = field(init=False)
+    lost: tuple[str, ...] = field(init=False)
+    # assemble
+    assembled: Assembled = field(init=False)
+    moved: list[Edit] = field(init=False)
+    # verify
+    proofs: _Proofs = field(init=False)
 
     def run(self) -> Rebased:
-        origin = self.shared.origin_of(self.target)
-        overlay = load_overlay(self.shared.folder, self.target, origin.counts_as)
-        unversioned = _without_version(overlay, origin)
-        dockerfile = _readable(origin)
-        self.readings = Readings(origin, dockerfile)
-        known = self.shared.known_decisions(overlay, origin.counts_as)
-        earlier, unseen = self._earlier(known, origin)
-        identity = history.identity_question(earlier, origin.dockerfile, origin.blob, known)
-        try:
-            names = self._names(overlay, origin, dockerfile)
-        except FactMissing as error:  # where upstream swapped the file, that is the reason
-            error.diagnostics += tuple(question.finding for question in identity)
-            raise
-        self.files = {
-            path: text_of(file, names, origin.find(path)) for path, file in overlay.files.items()
-        }
-        shipped = self._ship(overlay, origin, dockerfile, names)
-        subject, stage = self._subject(overlay, origin, dockerfile, shipped)
-        self.readings.graph = subject.graph
-        before = self._before(earlier, origin, subject, stage)
-        wanted = self._overlay_edits(overlay, origin, subject, stage, names)
-        self._same_again(overlay, origin, subject, stage, names, wanted)
-        review, edited = self._watched(overlay, origin, subject, stage, known, wanted)
-        subject = replace(subject, claimed=wanted.claimed)
-        if overlay.template is None:
-            subject = needed_stages(overlay, subject, stage, wanted)
-        wanted = self._with_files(overlay, origin, subject, wanted)
-        edited |= watching.replaced_files(overlay, origin, wanted)
-        mechanical = conversions.convert_all(subject)
-        assumed = assumptions.convert_all(subject).beside(mechanical)
-        outcome = Outcome.merged((mechanical, assumed))
-        converted = assembly.yielding(outcome.edits, wanted)
-        defaults, lost = assembly.argument_defaults(
-            subject, {each.name: (each.value, each.why) for each in shipped.arguments}
+        self._read()
+        self._name()
+        self._ship()
+        self._edit()
+        self._convert()
+        self._assemble()
+        self._verify()
+        return self._rebased()
+
+    # --- read: upstream's text, the overlay that is for it, and what was decided before ---
+
+    def _read(self) -> None:
+        origin = self.origin = self.shared.origin_of(self.target)
+        self.overlay = load_overlay(self.shared.folder, self.target, origin.counts_as)
+        self.unversioned = _without_version(self.overlay, origin)
+        self.dockerfile = _readable(origin)
+        self.known = self.shared.known_decisions(self.overlay, origin.counts_as)
+        self.earlier, self.unseen = self._earlier()
+        self.identity = history.identity_question(
+            self.earlier, origin.dockerfile, origin.blob, self.known
         )
-        mechanical_edits = [*converted, *assembly.yielding(defaults, wanted)]
-        assembled, moved = self._together(overlay, origin, subject, wanted, mechanical_edits)
-        if overlay.template is not None:
-            self.readings.texts = templating.placeable(subject, assembled)
-            assembled = templating.rendered(overlay, origin, self._name(origin), names)
-        proofs = self._verify(overlay, origin, subject, stage, assembled, shipped)
-        said = [*outcome.diagnostics, *verification.doubts(subject)]
-        claims = _claims(wanted, defaults, dockerfile)
-        if overlay.template is not None:
-            placed = templating.spans_placed(self.readings)
-            converted = templating.within(placed, converted)
-            claims = _claims(wanted, templating.within(placed, defaults), dockerfile)
-            claims += templating.claims(self.readings, overlay)
-            said = self._said_of_template(overlay, subject, said, claims, proofs)
-            lost = tuple(name for name in shipped.values if name not in proofs.arguments)
-        answered_for = [
-            *unversioned,
-            *history.with_what_became(before, wanted.found, overlay.edits, subject),
-            *said, *shipped.found, *half_added(overlay, subject, stage, wanted),
-            *disagreements(subject, origin, shipped.values, shipped.upstream),
-            *shipping.lost_arguments(overlay, lost),
-        ]  # fmt: skip
-        found = waived(
-            overlay, subject, stage,
-            verification.without_echoes(dockerfile, answered_for, proofs.findings), origin.date,
-        )  # fmt: skip
-        answered_for_stages = subject.live | dropped_stages(dockerfile, wanted)
-        ledger = write_ledger(dockerfile, answered_for_stages, claims, [*converted, *moved], found)
-        ship = proofs.view.ship if proofs.view else stage
-        plan = plan_build(
-            overlay, origin, shipped, proofs.graph, assembled.source.name, ship.label,
-            ledger.as_bytes(),
-        )  # fmt: skip
-        lock, questions = self._decided(origin, known, edited, review, assembled)
-        questions += identity
-        if known is not None:
-            versions = partial(self.shared.revisions, known, origin)
-            found, questions = blame.with_commits(
-                before, overlay, subject, stage, found, questions, versions
-            )
-        changes = history.changes(before, subject, ledger, questions)
-        return Rebased(
-            overlay, origin, assembled, ledger, plan, lock, tuple(found), tuple(questions),
-            as_sibling(overlay, origin, proofs.view), subject,
-            changes,
-            before.earlier.dockerfile if before else None,
-            dict(self.files),
-            facts.moved(
-                earlier, before.subject.dockerfile if before else None, changes, subject, stage,
-                origin, overlay,
-            ),
-            unseen,
-            with_asked(questions, known, overlay, (before, earlier), (subject, stage, origin)),
-        )  # fmt: skip
 
-    def _watched(
-        self,
-        overlay: Overlay,
-        origin: Origin,
-        subject: Subject,
-        stage: Stage,
-        known: Decisions | None,
-        wanted: Wanted,
-    ) -> tuple[dict[str, Watched], dict[str, Watched]]:
-        """What the overlay reviews and what it replaces, with what was decided about it done."""
-        review = watching.reviewed(overlay, subject, stage)
-        review |= watching.gone(known, review, stage, same_text=_is_text_of(known, origin))
-        watching.drop_as_decided(wanted, known, review)
-        edited = watching.edited(overlay, subject, stage, wanted)
-        names_now = [
-            *(edit.id for edit in overlay.edits), *(file.name for file in overlay.files.values()),
-            *review, history.IDENTITY, decisions.LOCK,
-        ]  # fmt: skip
-        wanted.found += decisions.expired(known, names_now)
-        wanted.found += decisions.unsealed(known)
-        return review, edited
-
-    def _together(
-        self,
-        overlay: Overlay,
-        origin: Origin,
-        subject: Subject,
-        wanted: Wanted,
-        mechanical: list[Edit],
-    ) -> tuple[Assembled, list[Edit]]:
-        """Upstream's text with every change made, and the changes of stages' numbers among them."""
-        dockerfile = subject.dockerfile
-        removed = assembly.without_unreachable(dockerfile, subject.live, wanted.claimed)
-        changed = wanted.edits
-        if overlay.template is not None:
-            changed = templating.changes_of_text(wanted, dockerfile)
-        edits = [*removed, *changed, *mechanical]
-        top = assembly.header(dockerfile, origin.project, overlay.folder)
-        insertions = [top, *wanted.insertions]
-        name = self._name(origin)
-        assembled = together(overlay, name, subject, edits, insertions)
-        moved = assembly.renumbered(subject, assembled)
-        if moved:
-            assembled = together(overlay, name, subject, [*edits, *moved], insertions)
-        return assembled, moved
-
-    def _said_of_template(
-        self,
-        overlay: Overlay,
-        subject: Subject,
-        said: list[Diagnostic],
-        claims: list[Claim],
-        proofs: _Proofs,
-    ) -> list[Diagnostic]:
-        """Findings about what a template places, and about what it leaves without a fate."""
-        return [
-            *templating.within(templating.spans_placed(self.readings), said),
-            *templating.unanswered(self.readings, subject, overlay, claims),
-            *templating.torn(self.readings, overlay, proofs.graph.dockerfile),
-        ]
-
-    def _earlier(self, known: Decisions | None, origin: Origin) -> tuple[Earlier | None, str]:
+    def _earlier(self) -> tuple[Earlier | None, str]:
         """Upstream as the target's lock knows it, where that is another than now; and its name
         where not all of it is at hand."""
+        known, origin = self.known, self.origin
         now = {"release": origin.release, "commit": origin.commit, "blob": origin.blob}
         if known is None or all(known.upstream.get(key) == now[key] for key in now):
             return None, ""
@@ -376,25 +278,29 @@ class _Rebase:
         seen = earlier is not None and (earlier.snapshot or origin.snapshot is None)
         return earlier, "" if seen else known.label
 
-    def _before(
-        self, earlier: Earlier | None, origin: Origin, subject: Subject, stage: Stage
-    ) -> Past | None:
-        """The Dockerfile as it was then, where that is another text than now."""
-        if earlier is None or earlier.dockerfile.data == origin.dockerfile.data:
-            return None
-        return history.past(earlier, subject, stage)
+    # --- name: what templates see, and our files that take the place of upstream's ---
 
-    # --- ship ---
+    def _name(self) -> None:
+        self.readings = Readings(self.origin, self.dockerfile)
+        try:
+            self.names = self._values()
+        except FactMissing as error:  # where upstream swapped the file, that is the reason
+            error.diagnostics += tuple(question.finding for question in self.identity)
+            raise
+        self.files = {
+            path: text_of(file, self.names, self.origin.find(path))
+            for path, file in self.overlay.files.items()
+        }
 
-    def _names(self, overlay: Overlay, origin: Origin, dockerfile: Dockerfile) -> dict[str, Any]:
-        """What templates see."""
+    def _values(self) -> dict[str, Any]:
+        overlay = self.overlay
         names: dict[str, Any] = {
             "target": self.target,
             "platform": overlay.platform.text,
-            "release": origin.release or "unreleased",
+            "release": self.origin.release or "unreleased",
             "python": overlay.python,
             "upstream": templating.Upstream(self.readings),
-            "facts": read_facts(overlay.facts, dockerfile, origin.file),
+            "facts": read_facts(overlay.facts, self.dockerfile, self.origin.file),
             "sibling": self._sibling,
             "set_up": partial(_set_up, self.shared.tables(overlay.platform.text).platform),
         }
@@ -416,63 +322,99 @@ class _Rebase:
         self.siblings[image] = rebased.sibling
         return image
 
-    def _ship(
-        self, overlay: Overlay, origin: Origin, dockerfile: Dockerfile, names: Mapping[str, Any]
-    ) -> Shipping:
-        stage = _shipped_stage(overlay, dockerfile)
-        arguments = shipping.given_arguments(overlay.ship, names)
-        upstream = shipping.upstreams_arguments(origin, dockerfile, stage)
+    # --- ship: the shipped stage, its build arguments, and the stages that it needs ---
+
+    def _ship(self) -> None:
+        overlay, dockerfile = self.overlay, self.dockerfile
+        self.stage = _shipped_stage(overlay, dockerfile)
+        arguments = shipping.given_arguments(overlay.ship, self.names)
+        upstream = shipping.upstreams_arguments(self.origin, dockerfile, self.stage)
         given = {each.name: each.value for each in arguments}
         platform = next((each.text for each in overlay.ship.platforms), "")
-        found = tuple(shipping.compare(overlay, origin, dockerfile, given, upstream))
-        return shipping.Shipping(arguments, upstream, found, platform)
+        found = tuple(shipping.compare(overlay, self.origin, dockerfile, given, upstream))
+        self.shipped = shipping.Shipping(arguments, upstream, found, platform)
+        self.subject = self._as_subject()
+        self.readings.graph = self.subject.graph
+        self.before = self._before()
 
-    def _subject(
-        self, overlay: Overlay, origin: Origin, dockerfile: Dockerfile, shipped: Shipping
-    ) -> tuple[Subject, Stage]:
+    def _as_subject(self) -> Subject:
+        overlay = self.overlay
         tables = self.shared.tables(overlay.platform.text)
         inherited = {image: each.environment for image, each in self.siblings.items()}
-        graph = build_graph(dockerfile, shipped.seen, inherited)
-        stage = _shipped_stage(overlay, dockerfile)
+        graph = build_graph(self.dockerfile, self.shipped.seen, inherited)
         return Subject(
-            dockerfile=dockerfile,
+            dockerfile=self.dockerfile,
             graph=graph,
             platform=tables.platform,
             packages=tables.packages,
             images=ImageTable((*overlay.images, *tables.images.rules), tables.images.pins),
-            live=graph.closure(stage.index),
+            live=graph.closure(self.stage.index),
             python=overlay.python,
             repositories=tuple(str(each) for each in overlay.repositories),
             siblings=self.siblings,
-            context=self._context(origin),
+            context=self._context(),
             scripts=self.shared.scripts,
-        ), stage
-
-    def _context(self, origin: Origin) -> Mapping[str, Source]:
-        """The scripts of the build context, with ours in the place of upstream's."""
-        ours = {path: Source(path, text) for path, text in self.files.items()}
-        return ChainMap(ours, origin.scripts())  # type: ignore[arg-type] # nobody writes to it
-
-    # --- edit ---
-
-    def _overlay_edits(
-        self, overlay: Overlay, origin: Origin, subject: Subject, stage: Stage, names: Any
-    ) -> Wanted:
-        return carry_out(
-            subject, stage, overlay.edits, names, release=origin.counts_as, date=origin.date
         )
 
-    def _with_files(
-        self, overlay: Overlay, origin: Origin, subject: Subject, wanted: Wanted
-    ) -> Wanted:
+    def _context(self) -> Mapping[str, Source]:
+        """The scripts of the build context, with ours in the place of upstream's."""
+        ours = {path: Source(path, text) for path, text in self.files.items()}
+        return ChainMap(ours, self.origin.scripts())  # type: ignore[arg-type] # nobody writes to it
+
+    def _before(self) -> Past | None:
+        """The Dockerfile as it was then, where that is another text than now."""
+        earlier = self.earlier
+        if earlier is None or earlier.dockerfile.data == self.origin.dockerfile.data:
+            return None
+        return history.past(earlier, self.subject, self.stage)
+
+    # --- edit: the overlay's word ---
+
+    def _edit(self) -> None:
+        self.wanted = self._overlay_edits()
+        self._same_again()
+        self._watch()
+        self.subject = replace(self.subject, claimed=self.wanted.claimed)
+        if self.overlay.template is None:
+            self.subject = needed_stages(self.overlay, self.subject, self.stage, self.wanted)
+        self.wanted = self._with_files()
+        self.edited |= watching.replaced_files(self.overlay, self.origin, self.wanted)
+
+    def _overlay_edits(self) -> Wanted:
+        return carry_out(
+            self.subject, self.stage, self.overlay.edits, self.names,
+            release=self.origin.counts_as, date=self.origin.date,
+        )  # fmt: skip
+
+    def _same_again(self) -> None:
+        """Fill in every template once more: the same inputs have to give the same bytes."""
+        again, wanted = self._overlay_edits(), self.wanted
+        if (again.edits, again.insertions) != (wanted.edits, wanted.insertions):
+            raise AssertionError("a template gave two texts for the same values")
+
+    def _watch(self) -> None:
+        """What the overlay reviews and what it replaces, with what was decided about it done."""
+        overlay, subject, stage, known = self.overlay, self.subject, self.stage, self.known
+        review = watching.reviewed(overlay, subject, stage)
+        review |= watching.gone(known, review, stage, same_text=_is_text_of(known, self.origin))
+        watching.drop_as_decided(self.wanted, known, review)
+        self.review = review
+        self.edited = watching.edited(overlay, subject, stage, self.wanted)
+        names_now = [
+            *(edit.id for edit in overlay.edits), *(file.name for file in overlay.files.values()),
+            *review, history.IDENTITY, decisions.LOCK,
+        ]  # fmt: skip
+        self.wanted.found += decisions.expired(known, names_now)
+        self.wanted.found += decisions.unsealed(known)
+
+    def _with_files(self) -> Wanted:
         """The overlay's edits, and those that make the result take its files."""
-        missing = {
-            path for path in overlay.files if origin.snapshot is not None and not origin.find(path)
-        }
+        origin, wanted, files = self.origin, self.wanted, self.overlay.files
+        missing = {path for path in files if origin.snapshot is not None and not origin.find(path)}
         ours = "".join(
             [*(edit.text for edit in wanted.edits), *(each.text for each in wanted.insertions)]
         )
-        placed = place_files(subject, overlay, self.files, ours, frozenset(missing))
+        placed = place_files(self.subject, self.overlay, self.files, ours, frozenset(missing))
         return Wanted(
             [*wanted.edits, *placed.edits],
             [*placed.insertions, *wanted.insertions],
@@ -480,81 +422,164 @@ class _Rebase:
             [*wanted.found, *placed.found],
         )
 
-    # --- verify ---
+    # --- convert: what is mechanical on the platform, where the overlay says nothing else ---
 
-    def _verify(
-        self,
-        overlay: Overlay,
-        origin: Origin,
-        subject: Subject,
-        stage: Stage,
-        assembled: Assembled,
-        shipped: Shipping,
-    ) -> _Proofs:
-        result = parse(assembled.source)
-        inherited = subject.graph.scope.inherited
-        graph = build_graph(result, shipped.seen, inherited, frozenset((CONTEXT,)))
-        found = list(result.diagnostics)
+    def _convert(self) -> None:
+        mechanical = conversions.convert_all(self.subject)
+        assumed = assumptions.convert_all(self.subject).beside(mechanical)
+        self.outcome = Outcome.merged((mechanical, assumed))
+        self.converted = list(assembly.yielding(self.outcome.edits, self.wanted))
+        self.defaults, self.lost = assembly.argument_defaults(
+            self.subject,
+            {each.name: (each.value, each.why) for each in self.shipped.arguments},
+        )
+
+    # --- assemble: every change made at once ---
+
+    def _assemble(self) -> None:
+        overlay, subject, wanted = self.overlay, self.subject, self.wanted
+        removed = assembly.without_unreachable(self.dockerfile, subject.live, wanted.claimed)
+        changed = wanted.edits
         if overlay.template is not None:
-            ship = templating.shipped(result, stage.label)
-        else:
-            new = assembly.stages_kept(assembled, subject.dockerfile, result)
-            ship = result.stages[new[stage.index]] if stage.index in new else None
+            changed = templating.changes_of_text(wanted, self.dockerfile)
+        edits = [
+            *removed, *changed, *self.converted, *assembly.yielding(self.defaults, wanted),
+        ]  # fmt: skip
+        top = assembly.header(self.dockerfile, self.origin.project, overlay.folder)
+        insertions = [top, *wanted.insertions]
+        self.assembled = together(overlay, self._path(), subject, edits, insertions)
+        self.moved = assembly.renumbered(subject, self.assembled)
+        if self.moved:
+            edits += self.moved
+            self.assembled = together(overlay, self._path(), subject, edits, insertions)
+        if overlay.template is not None:
+            self.readings.texts = templating.placeable(subject, self.assembled)
+            self.assembled = templating.rendered(overlay, self.origin, self._path(), self.names)
+
+    def _path(self) -> str:
+        return f"{RENDERED}/{self.origin.project}/Dockerfile.{self.target}.ubi"
+
+    # --- verify: the proofs ---
+
+    def _verify(self) -> None:
+        result = parse(self.assembled.source)
+        inherited = self.subject.graph.scope.inherited
+        graph = build_graph(result, self.shipped.seen, inherited, frozenset((CONTEXT,)))
+        ship = self._shipped_in(result)
         if ship is None:
-            place = overlay.ship.stage.place
-            return _Proofs([*found, no_stage(subject, overlay.ship.stage.text, place)], graph, None)
+            said = self.overlay.ship.stage
+            lost = no_stage(self.subject, said.text, said.place)
+            self.proofs = _Proofs([*result.diagnostics, lost], graph, None)
+            return
+        view = self._view(result, graph, ship)
+        asked = [
+            *verification.changed_runs(result, self.assembled),
+            *verification.unclear_runs(view.subject),
+        ]
+        found = [
+            *result.diagnostics,
+            *verification.settled(view.subject),
+            *verification.examined(view),
+            *verification.stages_are_there(view.subject, self.subject),
+            *verification.shell_holds(result, dict.fromkeys(asked), self.shared.cache),
+        ]
+        shown = verification.at_source(
+            found, self.assembled, self.origin.dockerfile, self.origin.label
+        )
+        self.proofs = _Proofs(list(shown), graph, view)
+
+    def _shipped_in(self, result: Dockerfile) -> Stage | None:
+        """The shipped stage in the result."""
+        if self.overlay.template is not None:
+            return templating.shipped(result, self.stage.label)
+        new = assembly.stages_kept(self.assembled, self.dockerfile, result)
+        return result.stages[new[self.stage.index]] if self.stage.index in new else None
+
+    def _view(self, result: Dockerfile, graph: Graph, ship: Stage) -> View:
         proved = replace(
-            subject, dockerfile=result, graph=graph, live=graph.closure(ship.index), claimed=(),
-            footings={}, _scripts={},
+            self.subject, dockerfile=result, graph=graph, live=graph.closure(ship.index),
+            claimed=(), footings={}, _scripts={},
         )  # fmt: skip
-        declared = frozenset(
-            name
-            for each in subject.dockerfile.instructions
-            for name in subject.graph.scope.declared(each)
-        )
-        view = View(proved, ship, self.shared.profile, declared)
-        found += verification.settled(proved)
-        found += verification.examined(view)
-        found += verification.stages_are_there(proved, subject)
-        asked = [*verification.changed_runs(result, assembled), *verification.unclear_runs(proved)]
-        found += verification.shell_holds(result, dict.fromkeys(asked), self.shared.cache)
-        return _Proofs(
-            list(verification.at_source(found, assembled, origin.dockerfile, origin.label)),
-            graph,
-            view,
-        )
+        scope = self.subject.graph.scope
+        declared = (name for each in self.dockerfile.instructions for name in scope.declared(each))
+        return View(proved, ship, self.shared.profile, frozenset(declared))
 
-    def _same_again(
-        self,
-        overlay: Overlay,
-        origin: Origin,
-        subject: Subject,
-        stage: Stage,
-        names: Mapping[str, Any],
-        wanted: Wanted,
-    ) -> None:
-        """Fill in every template once more: the same inputs have to give the same bytes."""
-        again = self._overlay_edits(overlay, origin, subject, stage, names)
-        if (again.edits, again.insertions) != (wanted.edits, wanted.insertions):
-            raise AssertionError("a template gave two texts for the same values")
+    # --- the ledger, the questions, and what is kept for the next time ---
 
-    # --- what is kept for the next time ---
+    def _rebased(self) -> Rebased:
+        overlay, origin, subject, stage = self.overlay, self.origin, self.subject, self.stage
+        claims, converted, found = self._answered_for()
+        live = subject.live | dropped_stages(self.dockerfile, self.wanted)
+        ledger = write_ledger(self.dockerfile, live, claims, [*converted, *self.moved], found)
+        ship = self.proofs.view.ship if self.proofs.view else stage
+        plan = plan_build(
+            overlay, origin, self.shipped, self.proofs.graph, self.assembled.source.name,
+            ship.label, ledger.as_bytes(),
+        )  # fmt: skip
+        lock, questions = self._decided()
+        if self.known is not None:
+            versions = partial(self.shared.revisions, self.known, origin)
+            found, questions = blame.with_commits(
+                self.before, overlay, subject, stage, found, questions, versions
+            )
+        changes = history.changes(self.before, subject, ledger, questions)
+        then = self.before.subject.dockerfile if self.before else None
+        return Rebased(
+            overlay, origin, self.assembled, ledger, plan, lock, tuple(found), tuple(questions),
+            as_sibling(overlay, origin, self.proofs.view), subject, changes,
+            self.before.earlier.dockerfile if self.before else None,
+            dict(self.files),
+            facts.moved(self.earlier, then, changes, subject, stage, origin, overlay),
+            self.unseen,
+            with_asked(
+                questions, self.known, overlay, (self.before, self.earlier),
+                (subject, stage, origin),
+            ),
+        )  # fmt: skip
 
-    def _decided(
-        self,
-        origin: Origin,
-        known: Decisions | None,
-        edits: Mapping[str, Watched],
-        review: Mapping[str, Watched],
-        assembled: Assembled,
-    ) -> tuple[Decisions, list[Question]]:
+    def _answered_for(self) -> tuple[list[Claim], list[Edit], list[Diagnostic]]:
+        """Who did what to which instruction, by hand and by rule; and everything that was found."""
+        overlay, subject, wanted = self.overlay, self.subject, self.wanted
+        claims, converted, lost = (
+            _claims(wanted, self.defaults, self.dockerfile), self.converted, self.lost,
+        )  # fmt: skip
+        said = [*self.outcome.diagnostics, *verification.doubts(subject)]
+        if overlay.template is not None:
+            placed = templating.spans_placed(self.readings)
+            converted = templating.within(placed, converted)
+            defaults = templating.within(placed, self.defaults)
+            claims = _claims(wanted, defaults, self.dockerfile)
+            claims += templating.claims(self.readings, overlay)
+            said = self._said_of_template(said, claims)
+            lost = tuple(n for n in self.shipped.values if n not in self.proofs.arguments)
+        answered_for = [
+            *self.unversioned,
+            *history.with_what_became(self.before, wanted.found, overlay.edits, subject),
+            *said, *self.shipped.found, *half_added(overlay, subject, self.stage, wanted),
+            *disagreements(subject, self.origin, self.shipped.values, self.shipped.upstream),
+            *shipping.lost_arguments(overlay, lost),
+        ]  # fmt: skip
+        found = waived(
+            overlay, subject, self.stage,
+            verification.without_echoes(self.dockerfile, answered_for, self.proofs.findings),
+            self.origin.date,
+        )  # fmt: skip
+        return claims, converted, list(found)
+
+    def _said_of_template(self, said: list[Diagnostic], claims: list[Claim]) -> list[Diagnostic]:
+        """Findings about what a template places, and about what it leaves without a fate."""
+        return [
+            *templating.within(templating.spans_placed(self.readings), said),
+            *templating.unanswered(self.readings, self.subject, self.overlay, claims),
+            *templating.torn(self.readings, self.overlay, self.proofs.graph.dockerfile),
+        ]
+
+    def _decided(self) -> tuple[Decisions, list[Question]]:
+        origin, known = self.origin, self.known
         asked = decisions.open_questions(
-            known,
-            edits,
-            review,
-            origin.dockerfile,
+            known, self.edited, self.review, origin.dockerfile,
             same_text=_is_text_of(known, origin),
-        )
+        )  # fmt: skip
         lock = decisions.Decisions(
             target=self.target,
             upstream={
@@ -565,15 +590,12 @@ class _Rebase:
                 "path": origin.dockerfile.name,
                 "blob": origin.blob,
             },
-            result=hashlib.sha256(assembled.source.data).hexdigest(),
-            edits={name: each.fingerprint for name, each in edits.items()},
-            review={name: each.fingerprint for name, each in review.items()},
+            result=hashlib.sha256(self.assembled.source.data).hexdigest(),
+            edits={name: each.fingerprint for name, each in self.edited.items()},
+            review={name: each.fingerprint for name, each in self.review.items()},
             answers=known.answers if known else {},
         )
-        return lock, [*decisions.hand_edited(known, edits), *asked]
-
-    def _name(self, origin: Origin) -> str:
-        return f"{RENDERED}/{origin.project}/Dockerfile.{self.target}.ubi"
+        return lock, [*decisions.hand_edited(known, self.edited), *asked, *self.identity]
 
 
 def _is_text_of(known: Decisions | None, origin: Origin) -> bool:
