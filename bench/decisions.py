@@ -75,10 +75,11 @@ merge are joined by `--merge`.
 
 ## Commit by commit
 
-Releases are two a month; commits show each change as upstream made it. Here the overlays stand over the 262
-commits of vLLM's `main` that touched a Dockerfile of cuda, rocm, cpu or xpu from 2025-04 to 2026-06, in a clone of
-red-hat-data-services/vllm-cpu (`python -m bench.commits CLONE 78e7293bb157 --target cuda …`), with every
-question taken as answered. Each commit counts as the release after the newest one before it:
+Releases are two a month; commits show each change as upstream made it. Here the overlays stand
+over the 262 commits of vLLM's `main` that touched a Dockerfile of cuda, rocm, cpu or xpu from
+2025-04 to 2026-06, in a clone of red-hat-data-services/vllm-cpu (`python -m bench.commits CLONE
+78e7293bb157 --target cuda …`), with every question taken as answered. Each commit counts as the
+release after the newest one before it:
 
 | target | commits | no overlay | with errors | taken | facts | set aside | asked |
 |---|---:|---:|---:|---:|---:|---:|---:|
@@ -87,11 +88,12 @@ question taken as answered. Each commit counts as the release after the newest o
 | cpu | 262 | 94 | 22 | 118 | 123 | 97 | 2 |
 | xpu | 262 | 157 | 31 | 105 | 310 | 1 | 14 |
 
-Nobody wrote an overlay for what came before 0.11. Commits with errors stand between two releases whose overlays
-differ: upstream had changed what the older one is written for, and each error names what (an ARG that went, a
-package of AMD's, a script that calls apt, a folder of Debian's). Of the changes that were taken, 88 drawn by chance
-here and 60 over releases were read in full, before and after. None was one to ask about. One was wrong without a
-word, and is a rule now: `find /usr/lib -name libnccl.so.2` finds nothing on EL, where libraries are in lib64.
+Nobody wrote an overlay for what came before 0.11. Commits with errors stand between two releases
+whose overlays differ: upstream had changed what the older one is written for, and each error
+names what (an ARG that went, a package of AMD's, a script that calls apt, a folder of Debian's).
+Of the changes that were taken, 88 drawn by chance here and 60 over releases were read in full,
+before and after. None was one to ask about. One was wrong without a word, and is a rule now:
+`find /usr/lib -name libnccl.so.2` finds nothing on EL, where libraries are in lib64.
 """
 
 
