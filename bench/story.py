@@ -28,7 +28,7 @@ TARGETS = ("rocm_base", "rocm", "cuda")
 WHO = "Ada Lovelace"
 
 _CHANGES = re.compile(r"\d+ upstream changes: (\d+) taken, (\d+) facts? moved, (\d+) set aside")
-_LEFT = re.compile(r"nothing was written: (\d+) errors, (\d+) questions")
+_LEFT = re.compile(r"nothing was written: (?:(\d+) questions?(?:, )?)?(?:(\d+) errors?)?")
 _EDIT = re.compile(r"  - id: nixl-plat\n(?:    .*\n)+")
 _LATER = re.compile(r"    (?:NCCL_VERSION|BUILD_NIXL): .*\n")  # first passed at 0.32.0
 
@@ -78,7 +78,7 @@ class Tree:
         found, left = _CHANGES.search(text), _LEFT.search(text)
         if found is None:
             raise AssertionError(f"no changes are counted:\n{text}")
-        errors, asked = left.groups() if left else ("0", "0")
+        asked, errors = left.groups("0") if left else ("0", "0")
         errors = str(int(errors) + errors_before)
         self.rows.append((self.release, target, *found.groups(), asked, errors))
         self.open = int(asked)

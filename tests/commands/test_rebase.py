@@ -324,7 +324,7 @@ def test_a_question_is_asked_where_upstream_changed_what_was_decided_about(
     lock = demo.outputs()[LOCK]
     ran = demo.run("rebase", "--target", "app")
     assert (ran.exit_code, ran.codes) == (1, [code])
-    assert "nothing was written: 0 errors, 1 questions" in ran.stderr
+    assert "nothing was written: 1 question\n" in ran.stderr
     assert (demo.result(), demo.outputs()[LOCK]) == (before, lock)
 
 

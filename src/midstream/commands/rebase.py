@@ -215,11 +215,7 @@ def _show(rebased: Rebased) -> None:
     for question in rebased.questions:  # last, so that they are what is on the screen
         asking.show(rebased, question)
     if not rebased.is_proved:
-        errors = sum(found.is_error for found in rebased.findings)
-        asked = len(rebased.questions)
-        report.note(
-            f"{rebased.overlay.target}: nothing was written: {errors} errors, {asked} questions"
-        )
+        report.note(f"{rebased.overlay.target}: nothing was written: {rebased.wanting}")
 
 
 def _as_json(rebased: Rebased) -> dict[str, object]:
