@@ -40,6 +40,11 @@ class Place(Struct, frozen=True):
     span: Span
     note: str = ""
 
+    @property
+    def at(self) -> str:
+        """`overlays/app/overlay.yaml:12`, as editors take it."""
+        return f"{self.source.name}:{self.source.position(self.span.start).line}"
+
 
 class UpstreamCommit(Struct, frozen=True):
     """A commit of upstream's that led to a finding. `date` is as RFC 3339 writes it."""

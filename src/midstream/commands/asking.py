@@ -29,7 +29,7 @@ def show(rebased: Rebased, question: Question) -> None:
 
 def lines(about: Asked) -> Iterator[str]:
     for said, places in (("then", about.then), ("now", about.now)):
-        yield f"{said:5} {', '.join(_at(each) for each in places) or 'nothing'}"
+        yield f"{said:5} {', '.join(each.at for each in places) or 'nothing'}"
     difference = about.difference()
     yield from (f"  {line}" for line in difference[:_MOST])
     if len(difference) > _MOST:
@@ -37,15 +37,11 @@ def lines(about: Asked) -> Iterator[str]:
     if not difference and about.then and about.now:
         yield "  the text is the same; what it calls, or where it stands, is not"
     if about.edit is not None:
-        yield f"here  {_at(about.edit)}{f': {about.why}' if about.why else ''}"
+        yield f"here  {about.edit.at}{f': {about.why}' if about.why else ''}"
         yield from (f"  | {line}" for line in about.edit.source[about.edit.span].splitlines())
     if about.before is not None:
         given = about.before
         yield f"last  {given.answer} by {given.who}, {given.when[:10]}: {given.why}"
-
-
-def _at(place: Place) -> str:
-    return f"{place.source.name}:{place.source.position(place.span.start).line}"
 
 
 def as_json(rebased: Rebased, question: Question) -> dict[str, object]:

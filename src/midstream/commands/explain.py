@@ -156,7 +156,7 @@ def _with_place(rebased: Rebased, by: str, why: str) -> str:
     place = next((edit.place for edit in rebased.overlay.edits if edit.id == by), None)
     if place is None:
         return why
-    return f"{why} ({place.source.name}:{place.source.position(place.span.start).line})"
+    return f"{why} ({place.at})"
 
 
 def _as_json(rebased: Rebased, piece: Piece) -> dict[str, object]:
