@@ -81,6 +81,11 @@ class Source(Struct, frozen=True, dict=True):
         return self._line_starts[line - 1]
 
     @property
+    def newline(self) -> str:
+        """How its lines end, for a line that is added."""
+        return "\r\n" if "\r\n" in self.text[:500] else "\n"
+
+    @property
     def line_count(self) -> int:
         return len(self._line_starts)
 

@@ -151,8 +151,7 @@ def _as_debian_starts(subject: Subject, stage: Stage, base: Base) -> Iterator[Ed
     if lines:
         whole = subject.dockerfile.text(stage.origin.span)
         end = stage.origin.span.start + len(whole.rstrip("\r\n"))
-        newline = "\r\n" if "\r\n" in subject.dockerfile.source.text[:500] else "\n"
-        text = "".join(f"{newline}{line}" for line in lines)
+        text = "".join(f"{subject.dockerfile.source.newline}{line}" for line in lines)
         yield Edit(Span(end, end), text, NAME, f"the image starts as {base.user} in {base.folder}")
 
 

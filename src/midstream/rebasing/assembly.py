@@ -224,10 +224,9 @@ def header(
     source = dockerfile.source
     found = _DIRECTIVES.match(source.text)
     at = found.end() if found else 0
-    ending = "\r\n" if "\r\n" in source.text[:500] else "\n"
     said = (
         f"# Made by midstream from {upstream or source.name} of {project}, by {folder}. "
-        f"Edit the overlay, not this file.{ending}"
+        f"Edit the overlay, not this file.{source.newline}"
     )
     return Insertion(at, said, "midstream", "what the file is")
 
