@@ -77,16 +77,17 @@ def moved(
     stage: Stage,
     origin: Origin,
     overlay: Overlay,
+    requirements: Mapping[str, Source],
 ) -> tuple[Moved, ...]:
     """Every value that moved since then, each once, by file. `before` is the Dockerfile as it was,
-    or None where it is the same."""
+    or None where it is the same; `requirements` are the files that are read now."""
     if earlier is None:
         return ()
     was = before or subject.dockerfile
     rows = list(_in_dockerfile(was, changes, subject.dockerfile))
     then, now = earlier.snapshot, origin.snapshot
     if then is not None and now is not None:
-        rows += _in_files(then, now, subject, overlay)
+        rows += _in_files(then, now, subject, overlay, requirements)
         rows += _passed(then, now, was, subject.dockerfile, stage, overlay)
         rows += _baked(then, now, subject, stage)
         rows += _read_by_overlay(then, now, subject.dockerfile, overlay)
@@ -231,11 +232,17 @@ def _joined(values: Iterable[Value]) -> str:
 # --- files beside it ---
 
 
-def _in_files(then: Snapshot, now: Snapshot, subject: Subject, overlay: Overlay) -> Iterator[Moved]:
+def _in_files(
+    then: Snapshot,
+    now: Snapshot,
+    subject: Subject,
+    overlay: Overlay,
+    requirements: Mapping[str, Source],
+) -> Iterator[Moved]:
     same = {path for path, blob in now.lock.files.items() if then.lock.files.get(path) == blob}
     if same == set(now.lock.files):
         return
-    for path in requirements_read(subject, now):
+    for path in requirements:
         if path not in same and path in then:
             yield from _of_requirements(then.source(path), now.source(path))
     for path in _scripts_run(subject):

@@ -12,7 +12,6 @@ from midstream.diagnostic import Diagnostic, Place, Rule, Severity
 from midstream.dockerfile.arguments import pairs
 from midstream.dockerfile.pinned import given as given_in
 from midstream.dockerfile.variables import expand
-from midstream.history.facts import requirements_read
 from midstream.upstream.bake import VERSIONS, given_to
 from midstream.upstream.release_arguments import PIPELINE, span_of_line
 from midstream.upstream.requirements import read_requirements, with_included
@@ -60,12 +59,13 @@ def disagreements(
     origin: Origin,
     given: Mapping[str, str],
     released: Mapping[str, tuple[ReleaseArgument, ...]],
+    requirements: Mapping[str, Source],
 ) -> Iterator[Diagnostic]:
     """Each value of the shipped stages that another of upstream's files contradicts, with both
     places.
 
     `given` are the arguments that the overlay sets: about those a person has decided. `released`
-    are those that upstream's release build passes.
+    are those that upstream's release build passes, `requirements` the files that are read.
     """
     defaults = _defaults(subject)
     for name, (value, span) in defaults.items():
@@ -74,7 +74,7 @@ def disagreements(
                 here = _Said(name, value, subject.dockerfile.source, span)
                 yield _finding(here, other, origin, given.get(name))
                 break
-    yield from _between_pins(subject, origin, defaults, given)
+    yield from _between_pins(subject, origin, defaults, given, requirements)
 
 
 def _finding(here: _Said, other: _Said, origin: Origin, given: str | None = None) -> Diagnostic:
@@ -138,6 +138,7 @@ def _between_pins(
     origin: Origin,
     defaults: Mapping[str, tuple[str, Span]],
     given: Mapping[str, str],
+    requirements: Mapping[str, Source],
 ) -> Iterator[Diagnostic]:
     """Each package that the Dockerfile and a requirements file, or the one that is built with and
     the one that is run with, pin apart. One finding for two files, however many it is about."""
@@ -145,7 +146,7 @@ def _between_pins(
     for package, said in _in_dockerfile(subject, defaults, given):
         by_package.setdefault(package, []).append(said)
     apart: dict[tuple[str, str], list[tuple[_Said, _Said]]] = {}
-    for source in _requirements(subject, origin):
+    for source in _that_count(origin, requirements):
         for package, here in _in_requirements(source).items():
             for earlier in by_package.get(package, ()):
                 if all(_differ(earlier.version, each.version) for each in here):
@@ -158,7 +159,7 @@ def _between_pins(
         yield replace(found, help=f"{found.help}\napart too: {named}") if more else found
 
 
-def _requirements(subject: Subject, origin: Origin) -> tuple[Source, ...]:
+def _that_count(origin: Origin, requirements: Mapping[str, Source]) -> tuple[Source, ...]:
     """The requirements files that count: the one that the Dockerfile's name stands for, since what
     is built may read it (cuda.txt, rocm.txt …), with what it takes along; and those that are named
     to build with. Others are alternatives to it, or what a tool makes of it. Where there is none
@@ -169,7 +170,7 @@ def _requirements(subject: Subject, origin: Origin) -> tuple[Source, ...]:
     own = f"requirements/{'cuda' if suffix.endswith('Dockerfile') else suffix}.txt"
     found = with_included([own], origin.find)
     has_own = bool(found)
-    for path, source in requirements_read(subject, origin.snapshot).items():
+    for path, source in requirements.items():
         if "build" in path or not (has_own or "test" in path):
             found.setdefault(path, source)
     return tuple(found.values())

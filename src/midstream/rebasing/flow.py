@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import ChainMap
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -529,13 +529,21 @@ class _Rebase:
             as_sibling(overlay, origin, self.proofs.view), subject, changes,
             self.before.earlier.dockerfile if self.before else None,
             dict(self.files),
-            facts.moved(self.earlier, then, changes, subject, stage, origin, overlay),
+            facts.moved(
+                self.earlier, then, changes, subject, stage, origin, overlay, self.requirements
+            ),
             self.unseen,
             with_asked(
                 questions, self.known, overlay, (self.before, self.earlier),
                 (subject, stage, origin),
             ),
         )  # fmt: skip
+
+    @cached_property
+    def requirements(self) -> Mapping[str, Source]:
+        """The requirements files that the stages which are built read."""
+        now = self.origin.snapshot
+        return facts.requirements_read(self.subject, now) if now is not None else {}
 
     def _answered_for(self) -> tuple[list[Claim], list[Edit], list[Diagnostic]]:
         """Who did what to which instruction, by hand and by rule; and everything that was found."""
@@ -556,7 +564,10 @@ class _Rebase:
             *self.unversioned,
             *history.with_what_became(self.before, wanted.found, overlay.edits, subject),
             *said, *self.shipped.found, *half_added(overlay, subject, self.stage, wanted),
-            *disagreements(subject, self.origin, self.shipped.values, self.shipped.upstream),
+            *disagreements(
+                subject, self.origin, self.shipped.values, self.shipped.upstream,
+                self.requirements,
+            ),
             *shipping.lost_arguments(overlay, lost),
         ]  # fmt: skip
         found = waived(
