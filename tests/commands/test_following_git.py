@@ -8,21 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 import demo
-from gits.repository import make
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from demo import Demo
     from gits.repository import Repository
-
-
-@pytest.fixture
-def upstream(tmp_path: Path) -> Repository:
-    made = make(tmp_path / "upstream.git")
-    made.commit({"docker/Dockerfile": demo.DOCKERFILE}, "First")
-    made.tag("v2.1")
-    return made
 
 
 @pytest.fixture

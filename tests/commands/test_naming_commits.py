@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import demo
-from gits.repository import make
 from midstream.adapters.process import check, run
 
 if TYPE_CHECKING:
@@ -29,14 +28,6 @@ INSTALL = "    && make install"
 @pytest.fixture(autouse=True)
 def _somebody() -> None:
     check(run("git", "config", "--global", "user.name", "Ada"))
-
-
-@pytest.fixture
-def upstream(tmp_path: Path) -> Repository:
-    made = make(tmp_path / "upstream.git")
-    made.commit({"docker/Dockerfile": demo.DOCKERFILE}, "First")
-    made.tag("v2.1")
-    return made
 
 
 @pytest.fixture
