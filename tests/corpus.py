@@ -31,7 +31,7 @@ from midstream.dockerfile.scan import parse
 from midstream.dockerfile.shell import plain_text
 from midstream.overlay.tables import load_tables
 from midstream.source import Source
-from midstream.tracing import trace
+from midstream.tracing.proving import trace
 from midstream.ubi.survey import survey
 from midstream.ubi.tables import ImageTable
 from midstream.upstream.config import is_dockerfile, read_project

@@ -24,8 +24,8 @@ from midstream.overlay.select import ship_stage
 from midstream.overlay.tables import load_tables
 from midstream.sarif import as_sarif
 from midstream.source import Source
-from midstream.tracing import NO_SANDBOX, no_sandbox
-from midstream.tracing import trace as trace_runs
+from midstream.tracing.proving import NO_SANDBOX, no_sandbox
+from midstream.tracing.proving import trace as trace_runs
 from midstream.ubi.subject import Subject
 
 if TYPE_CHECKING:

@@ -161,17 +161,17 @@ def _convert(path: str, tables: Tables, layout: PythonLayout | None, *, trace: b
 
 def _traced(converted: Converted) -> tuple[tuple[Diagnostic, ...], bool]:
     """What the sandbox finds, and whether there is one."""
-    from midstream import tracing
     from midstream.adapters.sandbox import NoSandbox
     from midstream.dockerfile.scan import parse
+    from midstream.tracing import proving
 
     subject, assembled = converted.subject, converted.assembled
     if subject is None:
         return (), True
     try:
-        done = tracing.trace(subject, parse(assembled.source), assembled, files.cache_root())
+        done = proving.trace(subject, parse(assembled.source), assembled, files.cache_root())
     except NoSandbox as error:
-        return (tracing.no_sandbox(error, subject),), False
+        return (proving.no_sandbox(error, subject),), False
     return done.findings, True
 
 

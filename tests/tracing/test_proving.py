@@ -18,12 +18,12 @@ from midstream.edit import Edit
 from midstream.overlay.tables import load_tables
 from midstream.rebasing.assembly import assemble
 from midstream.source import Source, Span
-from midstream.tracing import RULES, trace
+from midstream.tracing.proving import RULES, trace
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from midstream.tracing import Traced
+    from midstream.tracing.proving import Traced
     from releases import Releases
 
 UBUNTU = "FROM ubuntu:24.04\n"

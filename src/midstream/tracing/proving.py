@@ -10,29 +10,33 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shlex
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from midstream.adapters import files, process
 from midstream.adapters.sandbox import NoSandbox, Sandbox, Setting
-from midstream.comparing import MECHANICAL, Matcher, result_side, shown, upstream_side
 from midstream.diagnostic import Diagnostic, Rule, Severity
-from midstream.dockerfile.commands import SHELLS, Script
-from midstream.dockerfile.shell import plain_text, read_script
+from midstream.dockerfile.commands import Script
+from midstream.dockerfile.shell import read_script
 from midstream.dockerfile.variables import expand
 from midstream.source import Span
+from midstream.tracing.calls import shown
+from midstream.tracing.explaining import Explainer
+from midstream.tracing.matching import Matcher
+from midstream.tracing.runs import pairs, text_of
+from midstream.tracing.settings import described, failing, may_be_given, settings_for
+from midstream.tracing.sides import result_side, upstream_side
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from midstream.adapters.sandbox import Trace
-    from midstream.comparing import Difference
     from midstream.dockerfile.model import Dockerfile, Instruction
     from midstream.rebasing.assembly import Assembled
+    from midstream.tracing.matching import Difference
+    from midstream.tracing.runs import Pair
     from midstream.ubi.subject import Subject
 
 TRACE_DIFFERS = Rule(
@@ -73,20 +77,7 @@ RULES = (TRACE_DIFFERS, NO_SANDBOX, NOT_TRACED)
 
 _VERSION = "1"  # of the proofs: to be raised when the recorder or the comparison changes
 _MOST_FAILURES = 60
-_MOST_VALUES = 4
 _DEPTH = 4  # how many commands fail together, and the run in which none does
-_NOT_GIVEN = frozenset(
-    ("PATH", "HOME", "IFS", "PWD", "OLDPWD", "RANDOM", "SRANDOM", "HOSTNAME", "UID", "EUID",
-     "LINENO", "SECONDS", "OPTARG", "OPTIND", "REPLY", "PPID", "PIPESTATUS", "FUNCNAME", "SHELL",
-     "EPOCHSECONDS", "EPOCHREALTIME", "MACHTYPE", "HOSTTYPE", "OSTYPE", "SHLVL", "LC_ALL")
-)  # fmt: skip
-
-
-class Pair(Struct, frozen=True):
-    """A RUN upstream, and what became of it; None where it is gone."""
-
-    before: Instruction
-    after: Instruction | None
 
 
 class Traced(Struct, frozen=True):
@@ -127,53 +118,6 @@ def no_sandbox(error: NoSandbox, subject: Subject) -> Diagnostic:
     )  # fmt: skip
 
 
-def pairs(subject: Subject, result: Dockerfile, assembled: Assembled) -> Iterator[Pair]:
-    """The RUNs of live stages that aren't the same in the result. What an overlay's edit replaced
-    or dropped as a whole is that edit's to answer for, and so is a template for its whole file."""
-    if all(piece.by is not None for piece in assembled.pieces):
-        return
-    became = {}
-    for instruction in result.instructions:
-        origin = assembled.upstream_offset(instruction.span.start)
-        if origin is not None:
-            became[origin] = instruction
-    for _, instruction in subject.live_instructions():
-        if not _is_shell(subject.dockerfile, instruction):
-            continue
-        after = became.get(instruction.span.start)
-        if after is not None and _is_shell(result, after):
-            if _text(subject.dockerfile, instruction) != _text(result, after):
-                yield Pair(instruction, after)
-        elif not _is_replaced(assembled, instruction):
-            yield Pair(instruction, None)
-
-
-def _is_replaced(assembled: Assembled, instruction: Instruction) -> bool:
-    return any(
-        edit.rule not in MECHANICAL
-        and (instruction.keyword_span in edit.span or edit.span.overlaps(instruction.keyword_span))
-        for edit in assembled.edits
-    )
-
-
-def _is_shell(dockerfile: Dockerfile, instruction: Instruction) -> bool:
-    inner = instruction.trigger or instruction
-    if inner.keyword != "RUN":
-        return False
-    text = plain_text(dockerfile, inner).lstrip()
-    if not text.startswith("#!"):
-        return True
-    words = text[2:].split("\n", 1)[0].replace("/env ", "/").split()
-    return bool(words) and words[0].rsplit("/", 1)[-1] in SHELLS
-
-
-def _text(dockerfile: Dockerfile, instruction: Instruction) -> str:
-    inner = instruction.trigger or instruction
-    if inner.json is not None:
-        return shlex.join(inner.json)
-    return plain_text(dockerfile, inner)
-
-
 class _Comparison:
     """One RUN, before and after."""
 
@@ -186,7 +130,7 @@ class _Comparison:
         script = subject.script(before)
         ours = read_script(result, after) if after is not None else Script(())
         within = after.span if after is not None else Span(0, 0)
-        self.texts = (_text(subject.dockerfile, before), _text(result, after) if after else ":")
+        self.texts = (text_of(subject.dockerfile, before), text_of(result, after) if after else ":")
         self.scripts = (script, ours)
         shell, self.options = _shell(subject, before)
         dash = shell in ("", "/bin/sh", "sh") and not _is_native(subject, before)
@@ -196,8 +140,7 @@ class _Comparison:
             subject.dockerfile.source.text,
             upstream_side(script, assembled, before.span),
             result_side(ours, assembled, within),
-            subject.packages,
-            subject.platform,
+            Explainer(subject.packages, subject.platform),
         )
 
     def name(self) -> str:
@@ -218,7 +161,8 @@ class _Comparison:
             return [self._finding(NOT_TRACED, Severity.WARNING, "this RUN comes to no end", "")]
 
     def _differences(self, sandbox: Sandbox) -> Iterator[Diagnostic]:
-        settings = self._settings()
+        symbols, shipped = (dict(each) for each in self._settings_of())
+        settings = settings_for(self.texts[0], symbols, shipped)
         wanted = [(setting, setting) for setting in settings]
         seen: set[tuple[str, str]] = set()
         for _ in range(_DEPTH):
@@ -238,7 +182,7 @@ class _Comparison:
                     lines = (step.gone.line, step.new.line)
                     if lines not in seen:
                         seen.add(lines)
-                        fresh.append((_failing(pair[0], lines[0]), _failing(pair[1], lines[1])))
+                        fresh.append((failing(pair[0], lines[0]), failing(pair[1], lines[1])))
             wanted = fresh[:_MOST_FAILURES]
             if not wanted:
                 return
@@ -253,28 +197,12 @@ class _Comparison:
         second = sandbox.trace(self.texts[1], after, names, folders, self.options)
         return first, second
 
-    def _settings(self) -> list[Setting]:
-        symbols, shipped = (dict(each) for each in self._settings_of())
-        found = [
-            Setting(symbols),
-            Setting({}, files=False, machine="aarch64"),
-            Setting(shipped),
-            Setting(shipped, tests=True),
-            Setting(shipped, tests=False, machine="aarch64"),
-        ]
-        compared = _compared(self.texts[0])
-        for turn in range(min(_MOST_VALUES, max(map(len, compared.values()), default=0))):
-            chosen = {name: values[turn % len(values)] for name, values in compared.items()}
-            found.append(Setting({**shipped, **chosen}))
-        return found
-
     def _settings_of(self) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
         """The variables that the RUN is given: each standing for itself, and as they are."""
         own = self.scripts[0].assigned - self.subject.graph.scope.declared(self.pair.before)
         read = {
             each.name for script in self.scripts for each in script.reads if each.name not in own
-            and each.name.isidentifier() and each.name.isascii()
-            and each.name not in _NOT_GIVEN and not each.name.startswith("BASH")
+            and may_be_given(each.name)
         }  # fmt: skip
         names = sorted(read)
         return (
@@ -293,7 +221,7 @@ class _Comparison:
         lists += [f"result:   {line}" for line in difference.result]
         return self._finding(
             TRACE_DIFFERS, Severity.ERROR, said,
-            "\n".join([f"where {_described(setting)}:", *lists]),
+            "\n".join([f"where {described(setting)}:", *lists]),
         )  # fmt: skip
 
     def _finding(self, rule: Rule, severity: Severity, message: str, help: str) -> Diagnostic:
@@ -303,41 +231,6 @@ class _Comparison:
             source=self.subject.dockerfile.source, span=self.pair.before.keyword_span,
             context=f"stage {stage.label}" if stage else "",
         )  # fmt: skip
-
-
-def _failing(setting: Setting, line: str) -> Setting:
-    return replace(setting, fails=(*setting.fails, line))
-
-
-_COMPARED = re.compile(
-    r"""\$\{?(?P<name>[A-Za-z_]\w*)[^\s"'}]*\}?["']?\s+(?:=~|==?|!=)\s+["']?(?P<value>[\w./+-]+)"""
-)
-_CHOSEN = re.compile(
-    r"""\bcase\s+["']?\$\{?(?P<name>[A-Za-z_]\w*)[^\s"'}]*\}?["']?\s+in\b(?P<body>.*?)\besac\b""",
-    re.DOTALL,
-)
-_PATTERN = re.compile(r"""(?:\bin\b|;;|\A)\s*\(?["']?([\w./+-]+)[^\s()]*\)""")
-
-
-def _compared(text: str) -> dict[str, tuple[str, ...]]:
-    """The values that a script compares its variables with, so that each branch is taken once."""
-    found: dict[str, dict[str, None]] = {}
-    for each in _COMPARED.finditer(text):
-        found.setdefault(each["name"], {})[each["value"]] = None
-    for each in _CHOSEN.finditer(text):
-        for value in _PATTERN.findall(each["body"]):
-            found.setdefault(each["name"], {})[value] = None
-    return {name: tuple(values) for name, values in found.items() if name not in _NOT_GIVEN}
-
-
-def _described(setting: Setting) -> str:
-    said = "every file is there" if setting.files else "no file is there"
-    if setting.tests is not None:
-        said = "every test holds" if setting.tests else "no test holds"
-    given = ", ".join(f"{name}={value}" for name, value in setting.variables.items())
-    said += f" and {given[:120]}" if given else " and no variable is set"
-    fails = " and ".join(f"`{line[:80]}`" for line in setting.fails)
-    return f"{said}, and where {fails} fails" if fails else said
 
 
 def _programs(script: Script) -> Iterator[str]:
