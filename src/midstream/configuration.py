@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from msgspec import Struct
 
-from midstream.diagnostic import Diagnostic, Place, Rule, Severity
+from midstream.diagnostic import Diagnostic, Place, Rule, Severity, counted
 from midstream.errors import UsageError
 from midstream.source import Source, Span
 
@@ -60,8 +60,8 @@ class ConfigurationError(UsageError):
 
     def __init__(self, source: Source, diagnostics: Iterable[Diagnostic]) -> None:
         found = tuple(diagnostics)
-        noun = "mistake" if len(found) == 1 else "mistakes"
-        super().__init__(f"{len(found)} {noun} in {source.name}", diagnostics=found)
+        mistakes = counted(len(found), "mistake")
+        super().__init__(f"{mistakes} in {source.name}", diagnostics=found)
 
 
 @dataclass

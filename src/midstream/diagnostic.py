@@ -54,6 +54,11 @@ class UpstreamCommit(Struct, frozen=True):
     subject: str
 
 
+def counted(number: int, noun: str, nouns: str = "") -> str:
+    """`1 question`, `2 questions`; `nouns` is the plural where it isn't the noun with an s."""
+    return f"{number} {noun if number == 1 else nouns or f'{noun}s'}"
+
+
 class Diagnostic(Struct, frozen=True, kw_only=True):
     """One finding, at one place, with the way out.
 

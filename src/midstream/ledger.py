@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
 
+from midstream.diagnostic import counted
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -70,7 +72,7 @@ class Ledger(Struct, frozen=True):
         counts = self.counts()
         always = {Fate.CARRIED, Fate.CONVERTED, Fate.UNDECIDED}
         parts = [f"{n} {fate}" for fate, n in counts.items() if n or fate in always]
-        return f"{len(self.entries)} upstream instructions: {', '.join(parts)}"
+        return f"{counted(len(self.entries), 'upstream instruction')}: {', '.join(parts)}"
 
     def as_bytes(self) -> bytes:
         """The ledger as it is written beside the result."""

@@ -222,7 +222,7 @@ def commit_lines(commits: tuple[UpstreamCommit, ...]) -> list[str]:
         for each in commits[:_MOST_COMMITS]
     ]
     more = len(commits) - len(shown)
-    return [*shown, f"{more} older ones"] if more > 0 else shown
+    return [*shown, f"{more} older {'one' if more == 1 else 'ones'}"] if more > 0 else shown
 
 
 def visible(text: str) -> str:

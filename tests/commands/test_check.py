@@ -30,6 +30,12 @@ def test_a_file_that_keeps_every_promise_passes(tmp_path: Path) -> None:
     assert checked(tmp_path, GOOD) == (0, ["MS354"])
 
 
+def test_what_was_found_is_counted(tmp_path: Path) -> None:
+    demo = make(tmp_path)
+    path = demo.write("Dockerfile", GOOD.replace("USER 2000", "USER 0"))
+    assert demo.run("check", str(path)).stderr.endswith("1 error, 1 warning\n")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "code"),
     [

@@ -340,7 +340,7 @@ def test_a_new_range_is_asked_about_what_upstream_changed_since_the_one_before(
     upstream(demo, ("MODE=fast", "MODE=fast\nENV EXTRA=1"), release="3.0")
     ran = demo.run("rebase", "--target", "app")
     assert (ran.exit_code, ran.codes) == (1, ["MS221"])
-    assert "1 upstream changes: 0 taken, 0 facts moved, 0 set aside, 1 asked" in ran.stderr
+    assert "1 upstream change: 0 taken, 0 facts moved, 0 set aside, 1 asked" in ran.stderr
     words = ("--target", "app", "final / ENV EXTRA", "--drop", "--why", "not here")
     assert demo.run("decide", *words).exit_code == 0
     assert demo.run("rebase", "--target", "app").exit_code == 0
@@ -482,7 +482,7 @@ def test_on_a_terminal_each_question_is_asked_and_one_can_be_left_open(tmp_path:
     code, said = on_a_terminal(demo, "s\nx\nd\nnobody needs it\n")
     assert code == 1
     assert "+make install --strip" in said
-    assert "1 questions are left" in said
+    assert "1 question left" in said
     answers = demo.json(LOCK)["answers"]
     assert {name: each["answer"] for name, each in answers.items()} == {"final / ENV NEW": "drop"}
     code, said = on_a_terminal(demo, "a\nours strips too\n")

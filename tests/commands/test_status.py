@@ -60,7 +60,7 @@ def test_what_matters_and_the_days_are_counted(scene: Scene) -> None:
     scene.dockerfile("next")
     found = told(scene, "--no-images")
     assert (found["outcome"], found["changes"], found["days"]) == ("moved", 1, 2.0)
-    assert "1 changes, 2.0 days" in status(scene).stdout
+    assert "1 change, 2.0 days" in status(scene).stdout
 
 
 def test_nothing_is_written(scene: Scene) -> None:

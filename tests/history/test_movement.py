@@ -101,9 +101,9 @@ def test_the_summary_counts_every_answer() -> None:
     old, new = parse(Source("old", OLD)), parse(Source("new", OLD.replace("12.8", "13")))
     changes = answered(movements(old, new), {}, frozenset(), {})
     fact = Moved("CUDA", "12.8", "13", "new", 1)
-    said = "upstream changes: 0 taken, {} moved, 0 set aside, 0 asked"
-    assert summary(changes, [fact]) == f"1 {said.format('1 fact')}"
-    assert summary(changes, [fact, fact]) == f"2 {said.format('2 facts')}"
+    said = ": 0 taken, {} moved, 0 set aside, 0 asked"
+    assert summary(changes, [fact]) == f"1 upstream change{said.format('1 fact')}"
+    assert summary(changes, [fact, fact]) == f"2 upstream changes{said.format('2 facts')}"
 
 
 @pytest.mark.parametrize(

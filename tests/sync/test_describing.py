@@ -45,7 +45,7 @@ def test_facts_and_commits_are_told_with_what_became_of_them(scene: Scene, tmp_p
         f"| `{aside[:12]}` | 2026-05-28 | `Add a tool` | touches no text of this target |" in text
     )
     assert "```mermaid\nflowchart LR\n" in text
-    assert "1 upstream changes: 0 taken, 1 fact moved" in text
+    assert "1 upstream change: 0 taken, 1 fact moved" in text
 
 
 def test_a_value_that_moved_beside_the_dockerfile_is_its_commits(

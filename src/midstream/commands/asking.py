@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from midstream import report
+from midstream.diagnostic import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,7 @@ def lines(about: Asked) -> Iterator[str]:
     difference = about.difference()
     yield from (f"  {line}" for line in difference[:_MOST])
     if len(difference) > _MOST:
-        yield f"  … and {len(difference) - _MOST} lines more"
+        yield f"  … and {counted(len(difference) - _MOST, 'line')} more"
     if not difference and about.then and about.now:
         yield "  the text is the same; what it calls, or where it stands, is not"
     if about.edit is not None:

@@ -15,6 +15,7 @@ from midstream.checks import shelf as checks
 from midstream.checks.view import COMMUNITY, REDHAT, View
 from midstream.commands import upstreams
 from midstream.commands import workspace as at
+from midstream.diagnostic import counted
 from midstream.dockerfile.graph import build_graph
 from midstream.dockerfile.scan import parse
 from midstream.dockerfile.second_reader import read_again
@@ -88,7 +89,7 @@ def command(
 
 def _counted(found: list[Diagnostic]) -> str:
     errors = sum(each.is_error for each in found)
-    return f"{errors} errors, {len(found) - errors} warnings"
+    return f"{counted(errors, 'error')}, {counted(len(found) - errors, 'warning')}"
 
 
 def _check_file(
@@ -146,7 +147,7 @@ def _traced(done: list[Rebased], cache: Path) -> list[Diagnostic]:
             return [*found, no_sandbox(error, rebased.subject)]
         found += traced.findings
         report.note(
-            f"{rebased.overlay.target}: {traced.runs} changed RUNs traced, "
+            f"{rebased.overlay.target}: {counted(traced.runs, 'changed RUN')} traced, "
             f"{traced.remembered} of them earlier"
         )
     return found

@@ -12,6 +12,7 @@ from midstream import report
 from midstream.adapters import files, process
 from midstream.commands import asking, upstreams
 from midstream.commands import workspace as at
+from midstream.diagnostic import counted
 from midstream.errors import Exit, UsageError
 from midstream.history import decisions
 from midstream.history.decisions import Given, Kind
@@ -74,7 +75,7 @@ def command(
     files.write(path, new.as_bytes())
     left = [name for name in questions if new.answers.get(name) == known.answers.get(name)]
     said = (
-        f"{len(left)} questions are left"
+        f"{counted(len(left), 'question')} left"
         if left
         else f"now run: midstream rebase --target {target}"
     )
@@ -96,7 +97,7 @@ def _merge(workspace: Workspace, target: str) -> int:
         path = f"{place}/{decisions.NAME}"
         joined = decisions.merged(Source.from_bytes(path, folder.read(path) or b""))
         files.write(workspace.root / path, joined.as_bytes())
-        report.note(f"{target}: joined {path}: {len(joined.answers)} answers")
+        report.note(f"{target}: joined {path}: {counted(len(joined.answers), 'answer')}")
     report.note(f"now run: midstream rebase --target {target}")
     return Exit.OK
 
@@ -177,7 +178,7 @@ def _interview(
 def _show(rebased: Rebased) -> None:
     for question in rebased.questions:
         asking.show(rebased, question)
-    report.note(f"{rebased.overlay.target}: {len(rebased.questions)} questions")
+    report.note(f"{rebased.overlay.target}: {counted(len(rebased.questions), 'question')}")
 
 
 def _who() -> str:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 import midstream
 from midstream import report
 from midstream.commands import upstreams
-from midstream.diagnostic import Rule
+from midstream.diagnostic import Rule, counted
 from midstream.errors import Exit, UsageError
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _explain_rule(workspace: Workspace, what: str | None) -> None:
 def _explain_line(workspace: Workspace, rebased: Rebased, line: int) -> None:
     result = rebased.result
     if line > result.line_count:
-        raise UsageError(f"the result has {result.line_count} lines, not {line}")
+        raise UsageError(f"the result has {counted(result.line_count, 'line')}, not {line}")
     start = result.offset(line)
     end = start + len(result.line(line))
     pieces = _pieces(rebased, start, max(end, start + 1))

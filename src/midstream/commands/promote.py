@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from midstream import report
+from midstream.diagnostic import counted
 from midstream.errors import Exit, UsageError
 
 if TYPE_CHECKING:
@@ -169,7 +170,9 @@ def resume(
     kept = _runs_in(how["runs"])
     made, entries = kept.plan(run), kept.journal(run)
     doubtful = _unfinished(entries)
-    report.note(f"{made.run}: {len(entries)} steps in the journal, {len(doubtful)} not finished")
+    report.note(
+        f"{made.run}: {counted(len(entries), 'step')} in the journal, {len(doubtful)} not finished"
+    )
     for each in doubtful:
         report.note(f"  begun and not seen to end: {each}")
     how["registries"] = registries
@@ -342,7 +345,10 @@ def _carry_out(
     applying.refuse_if_it_refuses(made)
     kept = _runs_in(how["runs"])
     folder = kept.keep(made)
-    rows = {each.name: f"{plans.size(each.size)}, {each.layers} layers" for each in made.units}
+    rows = {
+        each.name: f"{plans.size(each.size)}, {counted(each.layers, 'layer')}"
+        for each in made.units
+    }
     with Journal(folder, now=_now) as held, report.Following(rows.items()) as following:
         if not held.entries and any(each.until for each in made.units):  # begun in time, it may end
             from midstream.promotion import gates

@@ -10,7 +10,7 @@ from midstream import report
 from midstream.commands import upstreams
 from midstream.commands import workspace as at
 from midstream.commands.moving import fact_as_json
-from midstream.diagnostic import Diagnostic, Rule, Severity
+from midstream.diagnostic import Diagnostic, Rule, Severity, counted
 from midstream.errors import Exit, UsageError
 from midstream.history.movement import Answer
 from midstream.overlay.load import targets as overlaid
@@ -148,7 +148,8 @@ def _show(steps: list[Step]) -> None:
     errors = sum(step.errors for step in steps)
     rows.append(
         (
-            "total", f"{len(steps)} rebases", str(total[Answer.TAKEN]), str(total[Answer.FACT]),
+            "total", counted(len(steps), "rebase"),
+            str(total[Answer.TAKEN]), str(total[Answer.FACT]),
             str(total[Answer.SET_ASIDE]), str(questions), str(errors), "",
         )
     )  # fmt: skip

@@ -11,6 +11,7 @@ from msgspec import Struct
 from midstream import report
 from midstream.commands import workspace as at
 from midstream.commands.sync import Duration, job, one_run, wanted_targets
+from midstream.diagnostic import counted
 from midstream.errors import Exit, MidstreamError
 from midstream.overlay.load import load_overlay
 from midstream.sync.status import Status, status, without_upstream
@@ -170,7 +171,7 @@ def _behind(each: Status) -> str:
         return f"{each.outcome}: {each.said}"
     if not each.is_behind:
         return "-"
-    return f"{each.changes} changes, {each.days:.1f} days"
+    return f"{counted(each.changes, 'change')}, {each.days:.1f} days"
 
 
 def _held(tag: Published) -> str:

@@ -10,7 +10,7 @@ import click
 from midstream import report
 from midstream.adapters import files
 from midstream.commands import workspace as at
-from midstream.diagnostic import Diagnostic, Severity
+from midstream.diagnostic import Diagnostic, Severity, counted
 from midstream.errors import Exit, UsageError
 from midstream.source import Span
 from midstream.upstream.changes import Kind, compare
@@ -82,7 +82,7 @@ def _bring_history(workspace: Workspace, sources: Sources, locks: tuple[Lock | N
     then = [each.upstream.get("release") for locks_of in made for each in locks_of]
     releases = [*then, *(lock.release for lock in locks if lock)]
     count = bring(sources.git, [release for release in releases if release])
-    report.note(f"history: {count} versions of the targets' Dockerfiles are at hand")
+    report.note(f"history: {counted(count, 'version')} of the targets' Dockerfiles at hand")
 
 
 def unlisted(project: Project, snapshot: Snapshot) -> list[Diagnostic]:
@@ -105,7 +105,7 @@ def unlisted(project: Project, snapshot: Snapshot) -> list[Diagnostic]:
 def _show(old: Lock | None, new: Lock, changes: tuple[Change, ...]) -> None:
     label = new.label
     if old is None:
-        report.line(f"{label}: {len(new.files)} files locked")
+        report.line(f"{label}: {counted(len(new.files), 'file')} locked")
     elif old == new:
         report.line(f"{label}: nothing has changed")
     elif old.name == new.name and not changes:

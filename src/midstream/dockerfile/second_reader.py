@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from midstream.diagnostic import Diagnostic, Rule, Severity
+from midstream.diagnostic import Diagnostic, Rule, Severity, counted
 from midstream.dockerfile.arguments import pairs
 from midstream.dockerfile.variables import Scope, expand
 
@@ -166,10 +166,10 @@ def _owner(dockerfile: Dockerfile, line: int) -> int:
 def _invented(dockerfile: Dockerfile, instruction: Instruction, keywords: list[str]) -> _Difference:
     shown = ", ".join(f"`{each[:30]}`" for each in list(dict.fromkeys(keywords))[:3])
     more = ", …" if len(set(keywords)) > 3 else ""
-    what = f"dockerfile-parse sees {_count(len(keywords), 'instruction')} inside this"
+    what = f"dockerfile-parse sees {counted(len(keywords), 'instruction')} inside this"
     what += f" {instruction.keyword}: {shown}{more}"
     if stages := keywords.count("FROM"):
-        what += f"; it sees {_count(stages, 'stage')} too many"
+        what += f"; it sees {counted(stages, 'stage')} too many"
     if instruction.heredocs:
         return _Difference(HEREDOC, instruction.heredocs[0].opener, what)
     if _blank_lines(dockerfile, instruction):
@@ -177,10 +177,6 @@ def _invented(dockerfile: Dockerfile, instruction: Instruction, keywords: list[s
     if dockerfile.escape != "\\":
         return _Difference(ESCAPE, instruction.keyword_span, what)
     return _Difference(DISAGREE, instruction.keyword_span, what)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _lost(dockerfile: Dockerfile, instruction: Instruction, theirs: list[_Seen]) -> _Difference:

@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from midstream.assumptions.script_with_apt import find_scripts
+from midstream.diagnostic import counted
 from midstream.dockerfile.arguments import mounts, pairs, transfer
 from midstream.dockerfile.pinned import VERSION, given, in_url
 from midstream.dockerfile.shell import called_scripts, read_script, read_text
@@ -123,9 +124,11 @@ def counts(changes: Iterable[Change], facts: Iterable[Moved]) -> dict[Answer, in
 def summary(changes: Iterable[Change], facts: Iterable[Moved]) -> str:
     """`41 upstream changes: 30 taken, 3 facts moved, 6 set aside, 2 asked`."""
     found = counts(changes, facts)
-    named = {Answer.FACT: "fact moved" if found[Answer.FACT] == 1 else "facts moved"}
-    said = ", ".join(f"{n} {named.get(answer, answer)}" for answer, n in found.items())
-    return f"{sum(found.values())} upstream changes: {said}"
+    plural = {Answer.FACT: "facts moved"}
+    said = ", ".join(
+        counted(n, str(answer), plural.get(answer, str(answer))) for answer, n in found.items()
+    )
+    return f"{counted(sum(found.values()), 'upstream change')}: {said}"
 
 
 # --- the Dockerfile ---

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from midstream.diagnostic import Diagnostic, Place, Rule, Severity
+from midstream.diagnostic import Diagnostic, Place, Rule, Severity, counted
 from midstream.dockerfile.arguments import pairs, words
 from midstream.overlay.address import GLOBAL, LINEAGE, SHIP
 from midstream.ubi.tables import glob
@@ -219,7 +219,7 @@ def too_much_found(
     return Diagnostic(
         rule=TOO_MUCH,
         severity=Severity.ERROR,
-        message=f"{what} finds {len(places)} places at `{address.text}`, not {expected}",
+        message=f"{what} finds {counted(len(places), 'place')} at `{address.text}`, not {expected}",
         source=address.place.source,
         span=address.place.span,
         help=f"they are in line {lines} of {source.name}; narrow the phrase, or set "

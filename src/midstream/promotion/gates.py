@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from midstream.diagnostic import Rule, Severity
+from midstream.diagnostic import Rule, Severity, counted
 from midstream.errors import Refused
 from midstream.promotion.plan import Finding
 from midstream.promotion.policy import Profile
@@ -205,7 +205,7 @@ def shown_age(age: timedelta) -> str:
     if age < timedelta(0):
         return "no time"
     number, unit = (age.days, "day") if age.days else (age.seconds // 3600, "hour")
-    return f"{number} {unit}{'' if number == 1 else 's'}"
+    return counted(number, unit)
 
 
 def _short(value: str) -> str:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from midstream.assumptions import shelf as assumptions
 from midstream.checks.view import COMMUNITY, View
 from midstream.conversions import shelf as conversions
+from midstream.diagnostic import counted
 from midstream.dockerfile.graph import build_graph
 from midstream.dockerfile.scan import parse
 from midstream.dockerfile.scripts import Scripts
@@ -116,7 +117,7 @@ class Rebased(Struct, frozen=True, dict=True):
         """What a person has to see to first: `1 question, 2 errors`; nothing where it is proved."""
         errors = sum(found.is_error for found in self.findings)
         counts = ((len(self.questions), "question"), (errors, "error"))
-        return ", ".join(f"{n} {what}{'s' if n > 1 else ''}" for n, what in counts if n)
+        return ", ".join(counted(n, what) for n, what in counts if n)
 
     @property
     def result(self) -> Source:

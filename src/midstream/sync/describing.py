@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from midstream.diagnostic import counted
 from midstream.dockerfile.drawing import mermaid
 from midstream.dockerfile.graph import build_graph
 from midstream.dockerfile.scan import parse
@@ -182,7 +183,7 @@ def _changes(rebased: Rebased) -> Iterator[Section]:
     for answer, title in ((Answer.TAKEN, "Taken"), (Answer.SET_ASIDE, "Set aside")):
         rows = tuple(_change(rebased, each) for each in rebased.changes if each.answer is answer)
         if rows:
-            opened = f"<details><summary>{len(rows)} changes</summary>"
+            opened = f"<details><summary>{counted(len(rows), 'change')}</summary>"
             yield Section(title, (opened, ""), rows, ("", "</details>"))
 
 

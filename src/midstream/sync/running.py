@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from midstream.adapters import files
 from midstream.adapters.repository import Move, Pushed
+from midstream.diagnostic import counted
 from midstream.errors import Exit, MidstreamError, Refused, UsageError
 from midstream.overlay.releases import is_older
 from midstream.source import Source
@@ -267,12 +268,11 @@ class Sync:
         count = len(standing.strangers)
         last = standing.strangers[0]
         subject = last.message.partition("\n")[0]
-        commits = "1 commit" if count == 1 else f"{count} commits"
         are = "is" if count == 1 else "are"
         return (
-            f"{commits} on `{standing.branch}` {are} a person's, the last one {last.id[:12]} "
-            f"({subject}) by {last.author}; merge the branch, or write the change as an edit under "
-            f"overlays/{target}/ and delete the branch"
+            f"{counted(count, 'commit')} on `{standing.branch}` {are} a person's, "
+            f"the last one {last.id[:12]} ({subject}) by {last.author}; merge the branch, or write "
+            f"the change as an edit under overlays/{target}/ and delete the branch"
         )
 
     # --- gates ---
@@ -364,7 +364,7 @@ class Sync:
                 )
         skip = self.options.skip
         if skip and touched and all(skip.search(each.subject) for each in touched):
-            return f"--skip holds for all of the {len(touched)} upstream commits"
+            return f"--skip holds for all of {counted(len(touched), 'upstream commit')}"
         return ""
 
     def _without_file(self, target: str, standing: Standing, inputs: Inputs) -> Result:

@@ -13,6 +13,7 @@ from midstream.adapters import files, git
 from midstream.adapters.blobs import Blobs
 from midstream.adapters.git import NoSuchRef
 from midstream.adapters.git_cache import Cache
+from midstream.diagnostic import counted
 from midstream.errors import IntegrityError, UsageError
 from midstream.upstream.config import any_matches
 from midstream.upstream.lock import Lock
@@ -228,8 +229,7 @@ class GitSource(Struct, frozen=True, dict=True):
     def bring_blobs(self, names: Iterable[str]) -> None:
         missing = self.blobs.missing(dict.fromkeys(names))
         if missing:
-            what = "1 file" if len(missing) == 1 else f"{len(missing)} files"
-            arrived = self.arriving(f"{what} of {self.project.name}", 0)
+            arrived = self.arriving(f"{counted(len(missing), 'file')} of {self.project.name}", 0)
             for _, data in self.newest.files(missing):
                 self.blobs.put(data)
                 arrived(len(data))
