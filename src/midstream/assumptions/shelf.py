@@ -19,6 +19,7 @@ from midstream.assumptions import (
     missing_tool,
     preloaded_library,
     python_layout,
+    python_name,
     script_with_apt,
     shell_dialect,
     system_flag,
@@ -38,7 +39,7 @@ CHECKING = (
     glibc_tag, python_layout, system_flag, system_python, linux_gnu, distro_name, manylinux_python,
     missing_tool, duplicate_user, script_with_apt, install_libdir, tool_path,
     linker_folder, preloaded_library, debian_file, compiler_name, debian_account,
-    foreign_files,
+    foreign_files, python_name,
 )  # fmt: skip
 
 
