@@ -107,6 +107,81 @@ def test_what_is_built_with_and_what_is_run_with_are_compared(tmp_path: Path) ->
     assert "`torch` is 2.8.0 here, and 2.9.0 in requirements/build/cuda.txt" in found
 
 
+WHEEL = "https://x.example/flashinfer_python-0.5.2+cu128-cp39-abi3-linux_x86_64.whl"
+INSTALLED = {
+    f"RUN uv pip install --system {WHEEL}": "flashinfer_python",
+    f"RUN curl -LO {WHEEL.replace('+', '%2B')}": "flashinfer_python",
+    f"RUN wheel={WHEEL}; install $wheel": "flashinfer_python",
+    "RUN pip3 install flashinfer@https://x.example/flashinfer-0.5.2.tar.gz": "flashinfer",
+    "RUN pip install git+https://x.example/flashinfer@v0.5.2": "flashinfer",
+    "RUN git clone -b v0.5.2 https://x/flashinfer.git && cd x && pip wheel .": "flashinfer",
+    "RUN git clone https://x/flashinfer && git checkout tags/v0.5.2 && uv build": "flashinfer",
+    "RUN git clone https://x/flashinfer -b v0.5.2 && python3 -m build": "flashinfer",
+    "RUN git clone https://x/flashinfer -b v0.5.2 && python setup.py install": "flashinfer",
+    f"ADD {WHEEL} /tmp/": "flashinfer_python",
+    f"ENV WHEEL={WHEEL}": "flashinfer_python",
+}
+OTHERWISE = (
+    f"RUN pip install {WHEEL.replace('0.5.2', '0.5.3')}",
+    f"RUN V=$(v) && pip install {WHEEL.replace('0.5.2', '${V}')}",
+    "RUN curl -LO https://x.example/flashinfer-0.5.2.tar.gz && make",
+    "RUN git clone -b v0.5.2 https://x.example/flashinfer && cmake . && pip install cython",
+    "RUN git clone https://x.example/flashinfer && git checkout 5c2ab1e && pip install .",
+)
+
+
+@pytest.mark.parametrize("line", INSTALLED)
+def test_the_version_of_a_wheel_an_archive_or_a_tag_is_compared(tmp_path: Path, line: str) -> None:
+    name = INSTALLED[line]
+    files = {"requirements/cuda.txt": "flashinfer-python==0.5.3\n"}
+    dockerfile = f"FROM ubuntu:22.04 AS final\n{line}\n"
+    assert disagreements(tmp_path, dockerfile, files) == [
+        f"warning: `{name}` is 0.5.2 here, and `flashinfer-python` 0.5.3 in requirements/cuda.txt\n"
+        "ask upstream"
+    ]
+
+
+@pytest.mark.parametrize("line", OTHERWISE)
+def test_what_says_the_same_or_no_package_s_version_is_not(tmp_path: Path, line: str) -> None:
+    files = {"requirements/cuda.txt": "flashinfer-python==0.5.3\n"}
+    assert disagreements(tmp_path, f"FROM ubuntu:22.04 AS final\n{line}\n", files) == []
+
+
+def test_a_wheel_of_a_requirements_file_is_compared(tmp_path: Path) -> None:
+    pin = f"flashinfer @ {WHEEL}\n"
+    assert found(tmp_path, {"requirements/cuda.txt": pin}) == [
+        (1, "`FLASHINFER_VERSION` is 0.6.1 here, and `flashinfer` 0.5.2 in requirements/cuda.txt")
+    ]
+
+
+def test_an_argument_and_what_the_same_file_installs_are_compared(tmp_path: Path) -> None:
+    dockerfile = (
+        f"FROM ubuntu:22.04 AS final\nARG FLASHINFER_VERSION=0.6.1\nRUN pip install {WHEEL}"
+    )
+    (said,) = disagreements(tmp_path / "a", f"{dockerfile}\n", {})
+    assert "`FLASHINFER_VERSION` is 0.6.1 here, and `flashinfer_python` 0.5.2 in" in said
+    both = f"{dockerfile} || pip install flashinfer-cubin==0.6.1\n"
+    assert disagreements(tmp_path / "b", both, {}) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "apart"),
+    [
+        ("0.6.1", "0.6.1.post1", True),
+        ("12.9", "12.9.1", False),
+        ("v1.2-rc1", "1.2rc1", False),
+        ("2.9.0+cpu", "2.9.0", False),
+        ("2.9.0.dev1", "2.9.0", True),
+        ("1234567", "1.2", False),
+    ],
+)
+def test_versions_are_compared_as_python_s_packages_are(
+    tmp_path: Path, first: str, second: str, *, apart: bool
+) -> None:
+    dockerfile = f"FROM ubuntu:22.04 AS final\nARG X_VERSION={first}\nRUN pip install x=={second}\n"
+    assert bool(disagreements(tmp_path, dockerfile, {})) is apart
+
+
 PIPELINE = """\
 steps:
   - commands:

@@ -14,11 +14,12 @@ from midstream.dockerfile.pinned import given as given_in
 from midstream.dockerfile.variables import expand
 from midstream.upstream.bake import VERSIONS, given_to
 from midstream.upstream.release_arguments import PIPELINE, span_of_line
-from midstream.upstream.requirements import read_requirements, with_included
+from midstream.upstream.requirements import files_in, read_requirements, with_included
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from midstream.dockerfile.commands import Command, Script
     from midstream.source import Source, Span
     from midstream.ubi.subject import Subject
     from midstream.upstream.origin import Origin
@@ -28,9 +29,10 @@ DISAGREE = Rule(
     "MS244",
     "upstream-disagrees",
     """\
-**What it says.** Two of upstream's files give one value differently: an ARG's default or a pin in
+**What it says.** Two places upstream give one value differently: an ARG's default or a pin in
 the Dockerfile, docker/versions.json, a pin of a requirements file that the shipped stages read, an
-argument of upstream's release build.
+argument of upstream's release build. A pin is `name==1.2`, a wheel or a source archive by its name,
+or the tag of a checkout that is built as a Python package.
 
 **Why it matters.** The image gets one of the two, and the tests may have run with the other. A
 FlashInfer of another version than the pinned one was the most common failure after a merge.
@@ -145,6 +147,10 @@ def _between_pins(
     by_package: dict[str, list[_Said]] = {}
     for package, said in _in_dockerfile(subject, defaults, given):
         by_package.setdefault(package, []).append(said)
+    for first, *others in by_package.values():
+        differ = all(_differ(first.version, each.version) for each in others)
+        if first.what in defaults and others and differ:
+            yield _finding(first, others[0], origin)
     apart: dict[tuple[str, str], list[tuple[_Said, _Said]]] = {}
     for source in _that_count(origin, requirements):
         for package, here in _in_requirements(source).items():
@@ -182,14 +188,62 @@ def _in_dockerfile(
     source = subject.dockerfile.source
     for name, (value, span) in defaults.items():
         package = _NAMED.fullmatch(name)
-        if package and name not in given and re.match(r"v?\d", value.strip("\"'")):
-            yield _package(package["name"]), _Said(name, value.strip("\"'"), source, span)
+        plain = value.strip("\"'")
+        if package and name not in given and _VERSION.match(plain):
+            yield _package(package["name"]), _Said(name, plain, source, span)
     for _, instruction in subject.live_instructions():
-        if instruction.keyword == "RUN" and "==" in subject.dockerfile.text(instruction.span):
-            for each in given_in(subject.script(instruction)):
-                if re.fullmatch(r"===?\d[^,*$]*", each.value):
-                    version = each.value.lstrip("=").partition("+")[0]
-                    yield _package(each.name), _Said(each.name, version, source, each.span)
+        text = subject.dockerfile.text(instruction.span)
+        if instruction.keyword == "RUN" and any(each in text for each in _PINNING):
+            for what, version, span in dict.fromkeys(_in_run(subject.script(instruction), source)):
+                yield _package(what), _Said(what, version, source, span)
+        elif instruction.keyword in ("ADD", "ARG", "COPY", "ENV") and ".whl" in text:
+            for file in files_in(text, archives=False):
+                yield _package(file.name), _Said(file.name, file.version, source, instruction.span)
+
+
+_VERSION = re.compile(r"v?\d(?![0-9a-f]{6,39}$)")  # and no commit's id, which may start so too
+_PINNING = ("==", ".whl", ".tar.gz", ".zip", "git")
+_TAG = re.compile(r"(?:refs/)?(?:tags/)?v?(?P<version>\d+(?:\.\w+)+)")
+
+
+def _in_run(script: Script, source: Source) -> Iterator[tuple[str, str, Span]]:
+    """The packages that a RUN installs or builds in one version, as they are called there."""
+    makes_package = any(_makes_package(each) for each in script.commands)
+    for each in given_in(script):
+        tag = _TAG.fullmatch(each.value) if each.name.startswith("git ") else None
+        # A tag of what isn't built for Python counts something else: protobuf's 21.12 is 4.21.12.
+        if tag and (makes_package or "git+" in source[each.span]):
+            yield each.name.removeprefix("git "), tag["version"], each.span
+        elif re.fullmatch(r"===?\d[^,*$]*", each.value):
+            yield each.name, each.value.lstrip("=").partition("+")[0], each.span
+    values = [each.value for each in script.assignments if each.value is not None]
+    words = [(word, _installs(command)) for command in script.commands for word in command.words]
+    for word, archives in [*((value, False) for value in values), *words]:
+        for file in files_in(word.value, archives=archives):
+            yield file.name, file.version, word.span
+
+
+_HERE = re.compile(r"\.{1,2}(?:[/\[].*)?|-e|--editable|setup\.py")
+
+
+def _makes_package(command: Command) -> bool:
+    """Whether a command builds the Python package whose source it is in."""
+    words = [each.value for each in command.arguments]
+    builds = (
+        words[:1] == ["build"] if command.name in ("uv", "maturin") else words[1:2] == ["build"]
+    )
+    is_python = _PYTHON.fullmatch(command.name) is not None or _installs(command)
+    return builds or (is_python and any(_HERE.fullmatch(word) for word in words))
+
+
+_PYTHON = re.compile(r"python[\d.]*")
+
+
+def _installs(command: Command) -> bool:
+    """Whether it is one of pip's, by whatever name: `pip3.12 install`, `uv pip install`."""
+    words = [command.name, *(each.value for each in command.arguments)]
+    at = next((n for n, word in enumerate(words) if re.fullmatch(r"pip[\d.]*", word)), None)
+    return at is not None and any(w in ("download", "install", "wheel") for w in words[at + 1 :])
 
 
 def _in_requirements(source: Source) -> dict[str, list[_Said]]:
@@ -208,6 +262,16 @@ def _package(name: str) -> str:
 
 
 def _differ(first: str, second: str) -> bool:
-    """Whether two versions differ; `v0.6.1` and `0.6.1` are one, and so are 12.9 and 12.9.1."""
-    one, two = (each.strip("\"'").removeprefix("v") for each in (first, second))
-    return one != two and not one.startswith(f"{two}.") and not two.startswith(f"{one}.")
+    """Whether two versions differ; `v0.6.1` and `0.6.1` are one, and so are 12.9 and 12.9.1, but
+    not 0.6.1 and 0.6.1.post1. The local part behind `+` is how it was built."""
+    one, two = sorted((_public(first), _public(second)), key=len)
+    return one != two and not re.match(rf"{re.escape(one)}\.\d", two)
+
+
+def _public(version: str) -> str:
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return Version(version.strip("\"'")).public
+    except InvalidVersion:
+        return version.strip("\"'").removeprefix("v")

@@ -1,4 +1,5 @@
-"""Requirements files as pip reads them: what each asks for, and which others it takes along."""
+"""Requirements files as pip reads them: what each asks for, and which others it takes along; and
+what the name of a wheel or a source archive says."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from msgspec import Struct
 from midstream.source import Span
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from midstream.source import Source
 
@@ -35,9 +36,57 @@ class Requirement(Struct, frozen=True):
 
     @property
     def version(self) -> str | None:
-        """The one version that it takes, without the local part behind `+`."""
+        """The one version that it takes, without the local part behind `+`: after `==`, or of the
+        file or the tag that it names."""
         found = re.fullmatch(r"===?([^,*+]+)(?:\+[^,]*)?", self.spec)
-        return found[1] if found else None
+        if found or "://" not in self.spec:
+            return found[1] if found else None
+        file = next(files_in(self.spec, archives=True), None)
+        tag = _TAG.search(self.spec)
+        return file.version if file else tag["version"] if tag else None
+
+
+class File(Struct, frozen=True):
+    """A wheel or a source archive: the name as it is written, and the version without the local
+    part behind `+`."""
+
+    name: str
+    version: str
+
+
+_FILE = re.compile(r"[^/\s\"'=;,|()]+\.(?P<kind>whl|tar\.gz|zip)(?![\w.])")
+_VARIABLE = re.compile(r"\$\{\w+(?:[/#%^,@][^{}$]*)?\}|\$\w+|\$\([^()]*\)")
+_TAG = re.compile(r"^git\+[^#]+@(?:refs/tags/)?v?(?P<version>\d+(?:\.\w+)+)(?:#|$)")
+
+
+def files_in(text: str, *, archives: bool) -> Iterator[File]:
+    """The wheels that a text names, by path or URL, and with `archives` the source archives: a
+    `.tar.gz` that nothing of Python's installs may be anything. The rule for the names is PEP 427's
+    and PEP 625's; a name or a version that stands in a variable isn't known."""
+    plain = _VARIABLE.sub("$", text) if ".whl" in text or archives else ""
+    for found in _FILE.finditer(plain):
+        if found["kind"] == "whl" or archives:
+            read = _read_name(re.sub("%2b", "+", found[0], flags=re.IGNORECASE))
+            if read is not None:
+                yield read
+
+
+def _read_name(file: str) -> File | None:
+    from packaging.utils import (
+        InvalidSdistFilename,
+        InvalidWheelFilename,
+        parse_sdist_filename,
+        parse_wheel_filename,
+    )
+
+    try:
+        if file.endswith(".whl"):
+            name, version, tags = file.split("-", 2)
+            tags = tags.replace("$", "x")  # which Python it is for plays no part
+            return File(name, parse_wheel_filename(f"{name}-{version}-{tags}")[1].public)
+        return File(file.rpartition("-")[0], parse_sdist_filename(file)[1].public)
+    except (InvalidWheelFilename, InvalidSdistFilename, ValueError):
+        return None
 
 
 def normal(name: str) -> str:
