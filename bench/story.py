@@ -149,7 +149,7 @@ def excerpt(text: str, codes: tuple[str, ...]) -> str:
         if not every:
             raise AssertionError(f"no {code} was said:\n{text}")
         shown.append(every[0] + "\n")
-        shown += [about[every[0]] + "\n"] if every[0] in about else []
+        shown += [_begun(about[every[0]]) + "\n"] if every[0] in about else []
         if len(every) > 1:
             shown.append(f"… and {len(every) - 1} more of {code}\n")
     last = [
@@ -161,6 +161,17 @@ def excerpt(text: str, codes: tuple[str, ...]) -> str:
     ]
     lines = "\n".join([*shown, *_fewer(last)]).splitlines()
     return "\n".join(line for line in lines if not _COMMENT.match(line))
+
+
+_FILE = re.compile(r"  then  \S+:1\n  now   \S+:1\n")
+_FIRST = 8  # lines of the difference between two whole files
+
+
+def _begun(about: str) -> str:
+    lines = about.splitlines()
+    if not _FILE.match(about) or len(lines) <= _FIRST:
+        return about
+    return "\n".join([*lines[:_FIRST], f"    … and {len(lines) - _FIRST} lines more"])
 
 
 _COMMENT = re.compile(r"    [+-]\s*#")  # upstream's prose stays upstream's

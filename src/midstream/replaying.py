@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from midstream.errors import MidstreamError
 from midstream.history.facts import counts
+from midstream.history.past import IDENTITY
 from midstream.overlay.load import NoOverlay
 from midstream.upstream.origin import Earlier, dockerfiles_beside
 
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 class Step(Struct, frozen=True):
     """One target at one revision. `problem` says why it could not be rebased at all. `commits` are
     those of upstream behind each question, and behind errors under the codes of their findings,
-    where they are known."""
+    where they are known. `predecessor` is the path that had the file's text before, where that is
+    another one."""
 
     revision: str
     target: str
@@ -35,6 +37,7 @@ class Step(Struct, frozen=True):
     problem: str = ""
     commits: Mapping[str, tuple[UpstreamCommit, ...]] = {}
     facts: tuple[Moved, ...] = ()
+    predecessor: str = ""
 
 
 class Walk:
@@ -94,7 +97,13 @@ def _step(revision: str, rebased: Rebased) -> Step:
         sum(found.is_error for found in rebased.findings),
         commits=_commits(rebased),
         facts=rebased.facts,
+        predecessor=_predecessor(rebased),
     )
+
+
+def _predecessor(rebased: Rebased) -> str:
+    found = next((each.finding for each in rebased.questions if each.id == IDENTITY), None)
+    return found.also.source.name if found and found.also else ""
 
 
 def _commits(rebased: Rebased) -> dict[str, tuple[UpstreamCommit, ...]]:

@@ -211,10 +211,14 @@ def test_a_path_that_another_file_took_over_is_asked_about(tmp_path: Path) -> No
     assert demo.run("rebase", "--target", "app").exit_code == 0
     demo.track("2.1", {})
     demo.remember()
-    demo.track("2.2", {"docker/Dockerfile": other, "docker/Dockerfile.old": DOCKERFILE})
+    new = other.replace("step 8", "step 9")
+    demo.track("2.2", {"docker/Dockerfile": new, "docker/Dockerfile.old": DOCKERFILE})
     ran = demo.run("rebase", "--target", "app")
     assert "MS223" in ran.codes
     assert "resembles what `docker/Dockerfile.old` was" in ran.stderr
+    assert "what it resembles, with 1 instruction changed: docker/Dockerfile.old:1:1" in ran.stderr
+    assert "  then  docker/Dockerfile.old:1\n  now   docker/Dockerfile:1\n" in ran.stderr
+    assert "\n    -RUN step 8\n    +RUN step 9\n" in ran.stderr
     done = demo.run("decide", "--target", "app", "@file", "--accept", "--why", "swapped upstream")
     assert done.exit_code == 0
     assert demo.run("rebase", "--target", "app").exit_code == 0

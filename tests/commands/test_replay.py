@@ -65,6 +65,19 @@ def test_a_release_without_an_overlay_is_a_gap_and_no_error(demo: Demo) -> None:
     assert "no overlay of `app` is for 1.9" in ran.stdout
 
 
+def test_a_file_that_took_a_path_over_is_said_to_before_all_that_it_changed(
+    demo: Demo, index: IndexDouble
+) -> None:
+    other = "FROM ubuntu:22.04 AS final\n" + "".join(f"RUN step {n}\n" for n in range(9))
+    there = {"docker/Dockerfile": DOCKERFILE, "docker/Dockerfile.next": other}
+    index.offer("demo", "3.0", there)
+    index.offer("demo", "3.1", {"docker/Dockerfile": f"{other}USER 1\n"})
+    demo.write("overlays/app/overlay.yaml", f"{HEAD}review: [{{at: '* / USER'}}]\n")
+    ran = demo.run("replay", "--all", "--releases", "3.0..3.1")
+    (row,) = (line for line in ran.stdout.splitlines() if line.startswith("3.1"))
+    assert row.endswith("@file (was docker/Dockerfile.next), final / USER")
+
+
 def test_json_lists_the_questions(demo: Demo) -> None:
     ran = demo.run("--json", "replay", "--all", "--releases", "2.1..2.2")
     content = json.loads(ran.stdout)

@@ -13,6 +13,7 @@ from midstream.commands.moving import fact_as_json
 from midstream.diagnostic import Diagnostic, Rule, Severity, counted
 from midstream.errors import Exit, UsageError
 from midstream.history.movement import Answer
+from midstream.history.past import IDENTITY
 from midstream.overlay.load import targets as overlaid
 from midstream.replaying import Step, Walk
 
@@ -160,7 +161,9 @@ def _row(step: Step) -> tuple[str, ...]:
     def count(answer: Answer) -> str:
         return str(step.counts.get(answer, 0)) if step.counts else "-"
 
-    said = step.problem or ", ".join(_with_commits(step, each) for each in step.questions)
+    # That the file is another one now is why so much changed: it stands where it is seen.
+    questions = sorted(step.questions, key=lambda name: name != IDENTITY)
+    said = step.problem or ", ".join(_with_commits(step, each) for each in questions)
     return (
         step.revision, step.target, count(Answer.TAKEN), count(Answer.FACT),
         count(Answer.SET_ASIDE), str(len(step.questions)), str(step.errors),
@@ -172,7 +175,10 @@ def _with_commits(step: Step, question: str) -> str:
     """A question, and the commits behind it but the one that the step is at."""
     ids = [each.id[:12] for each in step.commits.get(question, ())]
     others = [name for name in ids if name != step.revision]
-    return f"{question} (by {', '.join(others)})" if others else question
+    was = f"was {step.predecessor}" if question == IDENTITY and step.predecessor else ""
+    by = f"by {', '.join(others)}" if others else ""
+    more = ", ".join(filter(None, (was, by)))
+    return f"{question} ({more})" if more else question
 
 
 def _as_json(steps: list[Step]) -> dict[str, object]:

@@ -10,6 +10,7 @@ from msgspec import Struct
 from midstream.diagnostic import Place
 from midstream.history import watching
 from midstream.history.decisions import GONE
+from midstream.history.past import IDENTITY
 from midstream.overlay.model import Drop, Replace
 from midstream.overlay.select import select
 from midstream.source import Span
@@ -74,6 +75,9 @@ def asked(
     past, earlier = before
     subject, stage, origin = now
     answer = known.answers.get(question.id)
+    predecessor = question.finding.also
+    if question.id == IDENTITY and predecessor is not None:
+        return Asked(_whole(predecessor.source), _whole(origin.dockerfile), before=answer)
     file = next((f for f in overlay.files.values() if f.name == question.id), None)
     if file is not None:
         then = earlier.snapshot if earlier else None
@@ -132,7 +136,7 @@ def with_asked(
     before: tuple[Past | None, Earlier | None],
     now: tuple[Subject, Stage, Origin],
 ) -> dict[str, Asked]:
-    """By the id of each question, what it is about. One about a whole file isn't among them."""
+    """By the id of each question, what it is about. One about the lock isn't among them."""
     if known is None:
         return {}
     found = {each.id: asked(each, known, overlay, before, now) for each in questions}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from midstream.diagnostic import Diagnostic, Place, Rule, Severity
+from midstream.diagnostic import Diagnostic, Place, Rule, Severity, counted
 from midstream.dockerfile import fingerprint
 from midstream.dockerfile.graph import build_graph
 from midstream.dockerfile.scan import parse
@@ -39,6 +39,9 @@ than what its own path held.
 
 **Why it matters.** Upstream gave the path to another file: the overlay's edits were written for
 something else, and those that still match may be wrong.
+
+The counts of what changed are against what the path held, which is what the image was made of;
+the difference that is shown with the question is to the file that the text comes from.
 
 **The way out.** Look at both files. Follow the file to its new path in `upstream/*.yaml`, or write
 an overlay for the new one in a folder with its own `releases:`, and accept.
@@ -93,6 +96,13 @@ def with_what_became(
     return list(explained(found, edits, before.subject, subject, before.stage))
 
 
+def _predecessor(then: Source, now: Source) -> Place:
+    """The file whose text this is, and how far apart the two are: what upstream changed in it is
+    less than what changes here, where another file was carried."""
+    changed = counted(len(movements(parse(then), parse(now))), "instruction")
+    return Place(then, Span(0, 0), f"what it resembles, with {changed} changed")
+
+
 def identity_question(
     earlier: Earlier | None, source: Source, blob: str, known: Decisions | None
 ) -> list[Question]:
@@ -112,6 +122,6 @@ def identity_question(
         help=f"follow the file in upstream/*.yaml, or write an overlay for the new one, and run: "
         f"midstream decide --target {known.target} {IDENTITY} --accept --why …",
         context=f"at {known.label}",
-        also=Place(earlier.others[other], Span(0, 0), "the file it resembles, then"),
+        also=_predecessor(earlier.others[other], source),
     )
     return [Question(IDENTITY, finding, mark, (Kind.ACCEPT,))]
