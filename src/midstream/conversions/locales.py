@@ -1,4 +1,4 @@
-"""`locale-gen` becomes the language pack that holds the locale."""
+"""`locale-gen` and `localedef` become the language pack that holds the locale."""
 
 from __future__ import annotations
 
@@ -15,13 +15,21 @@ NAME = "locales"
 RULES = (NO_TRANSLATION,)
 
 _LOCALE = re.compile(r"(?P<language>[a-z]{2,3})_[A-Z]{2}(?:\.(?:UTF-8|utf8))?(?:@\w+)?")
+_WITH_VALUE = {
+    "-i": "-i", "--inputfile": "-i", "-f": "-f", "--charmap": "-f", "-A": "-A",
+    "--alias-file": "-A",
+}  # fmt: skip
+_WITHOUT = frozenset(("-c", "--force", "-q", "--quiet", "-v", "--verbose", "--no-warnings=ascii"))
 _BUILT_IN = re.compile(r"C(?:\.(?:UTF-8|utf8))?|POSIX")
 
 
 def command(work: Work, command: Command) -> bool:
     """Convert one command, if it makes or picks a locale."""
     if command.name == "locale-gen":
-        _generate(work, command)
+        names = [w.value for w in command.arguments if not w.value.startswith("-")]
+        _generate(work, command, names)
+    elif command.name == "localedef" and not work.native:
+        _generate(work, command, _compiled(command))
     elif command.name == "update-locale":
         work.refuse(
             command.core, "`update-locale` writes a file that only Debian's logins read",
@@ -37,24 +45,48 @@ def command(work: Work, command: Command) -> bool:
     return True
 
 
-def _generate(work: Work, command: Command) -> None:
-    names = [w.value for w in command.arguments if not w.value.startswith("-")]
+def _generate(work: Work, command: Command, names: list[str]) -> None:
     found = [_LOCALE.fullmatch(name) for name in names if not _BUILT_IN.fullmatch(name)]
     languages = [each["language"] for each in found if each is not None]
-    if not names or len(languages) < len(found) or not words_only(command, command.core):
-        work.refuse(
-            command.core, "which locales are made here can't be read",
-            f"{EDIT_IT}: dnf install -y glibc-langpack-en",
-        )  # fmt: skip
-        return
-    if not languages:
+    if not all(names or [""]) or len(languages) < len(found):
+        _refuse(work, command)
+    elif not words_only(command, command.core):
+        _refuse(work, command)
+    elif not languages:
         work.doom(command, NAME, "glibc has this locale built in")
-        return
-    packs = [f"glibc-langpack-{each}" for each in dict.fromkeys(languages)]
-    head = [work.manager, "install", "-y", "--nodocs"]
-    why = "glibc's locales come ready made"
-    work.edit(command.core, written(command, *head, *packs), NAME, why)
-    work.uncleaned = command.blocks
+    else:
+        packs = [f"glibc-langpack-{each}" for each in dict.fromkeys(languages)]
+        head = [work.manager, "install", "-y", "--nodocs"]
+        why = "glibc's locales come ready made"
+        work.edit(command.core, written(command, *head, *packs), NAME, why)
+        work.uncleaned = command.blocks
+
+
+def _refuse(work: Work, command: Command) -> None:
+    work.refuse(
+        command.core, "which locales are made here can't be read",
+        f"{EDIT_IT}: dnf install -y glibc-langpack-en",
+    )  # fmt: skip
+
+
+def _compiled(command: Command) -> list[str]:
+    """The locale that `localedef` makes of sources, which are in Debian's package `locales`; empty
+    where it isn't one that a language pack holds: of another character set, name or folder."""
+    values = [word.value for word in command.arguments]
+    options: dict[str, str] = {}
+    plain: list[str] = []
+    rest = iter(values)
+    for value in rest:
+        name, equals, given = value.partition("=")
+        if name in _WITH_VALUE:
+            options[_WITH_VALUE[name]] = given if equals else next(rest, "")
+        elif not value.startswith("-"):
+            plain.append(value)
+        elif value not in _WITHOUT:
+            return [""]
+    source, charset = options.get("-i", ""), options.get("-f", "UTF-8")
+    other = charset.upper().replace("-", "") != "UTF8" or len(plain) != 1
+    return [""] if other or not plain[0].startswith(source) else plain
 
 
 def _edits_list(command: Command) -> bool:

@@ -24,7 +24,7 @@ MECHANICAL = frozenset(each.NAME for each in (*conversions.CONVERSIONS, *assumpt
 """The names of the rules; every other edit is an overlay's, or a value that it ships with."""
 
 _APT_TOOLS = re.compile(
-    r"apt|apt-[\w-]+|aptitude|dpkg(?:-[\w-]+)?|add-apt-repository|debconf-[\w-]+|locale-gen"
+    r"apt|apt-[\w-]+|aptitude|dpkg(?:-[\w-]+)?|add-apt-repository|debconf-[\w-]+|locale-gen|localedef"
     r"|update-alternatives|adduser|addgroup|deluser|delgroup"
 )
 _APTS = re.compile(
@@ -45,7 +45,7 @@ _BECOMES: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
         frozenset(("useradd", "groupadd", "usermod", "userdel", "groupdel", "gpasswd")),
     ),
     "alternatives": (frozenset(("update-alternatives",)), frozenset((".",))),
-    "locales": (frozenset(("locale-gen",)), frozenset(("dnf", "microdnf"))),
+    "locales": (frozenset(("locale-gen", "localedef")), frozenset(("dnf", "microdnf"))),
     "shell-dialect": (frozenset(("echo",)), frozenset(("printf",))),
     "system-python": (frozenset(("update-alternatives",)), frozenset(("ln",))),
 }
