@@ -18,9 +18,16 @@ BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
         ("RUN bash -c 'a && update-ca-certificates'", "RUN bash -c 'a && update-ca-trust'"),
         ("RUN echo 'ulimit -c 0' >> /etc/bash.bashrc", "RUN echo 'ulimit -c 0' >> /etc/bashrc"),
         ("ENV PATH=/usr/lib/ccache:$PATH", "ENV PATH=/usr/lib64/ccache:$PATH"),
-        ("ENV JAVA_HOME=/usr/lib/jvm/java-17-openjdk-amd64",
-         "ENV JAVA_HOME=/usr/lib/jvm/java-17-openjdk"),
-        ("ENV JAVA_HOME=/usr/lib/jvm/default-java", "ENV JAVA_HOME=/usr/lib/jvm/java"),
+        ("RUN ls /usr/lib/git-core", "RUN ls /usr/libexec/git-core"),
+        ("RUN echo Subsystem sftp /usr/lib/openssh/sftp-server >> a",
+         "RUN echo Subsystem sftp /usr/libexec/openssh/sftp-server >> a"),
+        ("ENV CHROME_BIN=/usr/bin/chromium", "ENV CHROME_BIN=/usr/bin/chromium-browser"),
+        ("ENV TESSDATA_PREFIX=/usr/share/tesseract-ocr/4.00/tessdata",
+         "ENV TESSDATA_PREFIX=/usr/share/tesseract/tessdata"),
+        ("RUN rm /usr/lib/python3.12/EXTERNALLY-MANAGED && a",
+         "RUN rm -f /usr/lib/python3.12/EXTERNALLY-MANAGED && a"),
+        ('RUN ["rm", "/usr/lib/python3/EXTERNALLY-MANAGED"]',
+         'RUN ["rm", "-f", "/usr/lib/python3/EXTERNALLY-MANAGED"]'),
         ("RUN . /etc/default/locale", "RUN . /etc/locale.conf"),
         (f"ONBUILD RUN cat {BUNDLE}", "ONBUILD RUN cat /etc/pki/tls/certs/ca-bundle.crt"),
     ],
@@ -35,6 +42,19 @@ def test_els_name_takes_the_place_of_debians(before: str, after: str) -> None:
     [
         ("RUN update-ca-certificates --fresh", "update-ca-certificates --fresh"),
         (f"COPY --from=final {BUNDLE} /certs/", BUNDLE),
+        (
+            "COPY a.crt /usr/local/share/ca-certificates/extra/a.crt",
+            "/usr/local/share/ca-certificates",
+        ),
+        ("COPY a.crt /usr/share/ca-certificates/", "/usr/share/ca-certificates"),
+        ("RUN echo a.crt >> /etc/ca-certificates.conf", "/etc/ca-certificates.conf"),
+        ("ENV NODE_EXTRA_CA_CERTS=/usr/share/ca-certificates/a.crt", "/usr/share/ca-certificates"),
+        ("RUN sed -i s/SECLEVEL=2/SECLEVEL=1/ /etc/ssl/openssl.cnf", "/etc/ssl/openssl.cnf"),
+        ("COPY openssl.cnf /usr/lib/ssl/openssl.cnf", "/usr/lib/ssl/openssl.cnf"),
+        (
+            "RUN mv /usr/lib/python3.12/EXTERNALLY-MANAGED /tmp",
+            "mv /usr/lib/python3.12/EXTERNALLY-MANAGED /tmp",
+        ),
     ],
 )
 def test_what_takes_more_than_a_name_is_left_and_found(line: str, marked: str) -> None:
@@ -51,6 +71,10 @@ def test_what_takes_more_than_a_name_is_left_and_found(line: str, marked: str) -
         f"RUN ls {BUNDLE}.old /etc/bash.bashrc.d",
         f"# {BUNDLE}",
         "RUN echo update-ca-certificates",
+        "ENV OPENSSL_CONF=/etc/ssl/openssl.cnf",
+        "RUN rm -rf /usr/lib/python3.12/EXTERNALLY-MANAGED",
+        "RUN rm a /usr/lib/python3.12/EXTERNALLY-MANAGED",
+        "RUN ls /usr/bin/chromium-browser /usr/lib/git-core-2",
     ],
 )
 def test_what_only_looks_like_it_is_left(line: str) -> None:

@@ -134,6 +134,10 @@ def test_an_edit_of_an_overlay_explains_what_it_covers_and_nothing_beside(tmp_pa
         "RUN apt-get update && curl k | gpg --dearmor | tee /etc/apt/keyrings/k > /dev/null && x\n",
         "RUN ls /usr/lib/x86_64-linux-gnu && apt-get install -y ccache && make\n",
         'RUN echo "A=/usr/lib/$(uname -m)-linux-gnu/x.so:$A" >> ~/.bashrc && make\n',
+        "RUN cp a.crt /usr/local/share/ca-certificates/ && update-ca-certificates && make\n",
+        "RUN rm /usr/lib/python3.12/EXTERNALLY-MANAGED && make\n",
+        "RUN JAVA_HOME=/usr/lib/jvm/java-8-openjdk-amd64 make\n",
+        "RUN apt-get install -y locales && localedef -i en_US -f UTF-8 en_US.UTF-8 && make\n",
     ],
 )
 def test_each_construct_runs_as_before(tmp_path: Path, text: str) -> None:

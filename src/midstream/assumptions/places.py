@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from midstream.diagnostic import Diagnostic, Rule, Severity
 from midstream.source import Span
+from midstream.ubi.survey import survey
 
 if TYPE_CHECKING:
     import re
@@ -29,6 +30,20 @@ def occurrences(
         for found in pattern.finditer(text, instruction.span.start, instruction.span.end):
             if not in_comment(text, found.start(), instruction.span.start):
                 yield stage, instruction, Span(*found.span())
+
+
+def own_files(
+    subject: Subject, pattern: re.Pattern[str]
+) -> Iterator[tuple[Stage, Instruction, Span]]:
+    """Where a pattern stands in stages on UBI, and is about a file of theirs: not of an image
+    that a COPY or a mount of the instruction takes files from."""
+    footings = survey(subject)
+    for stage, outer, span in occurrences(subject, pattern):
+        if stage is None or footings[stage.index].manager is None:
+            continue
+        needs = [a for a in subject.graph.needs(stage.index) if a.instruction is outer]
+        if all(arrow.target is not None for arrow in needs):
+            yield stage, outer.trigger or outer, span
 
 
 def in_comment(text: str, offset: int, start: int) -> bool:

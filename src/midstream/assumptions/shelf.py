@@ -13,6 +13,7 @@ from midstream.assumptions import (
     foreign_files,
     glibc_tag,
     install_libdir,
+    java_home,
     linker_folder,
     linux_gnu,
     manylinux_python,
@@ -34,12 +35,12 @@ if TYPE_CHECKING:
     from midstream.diagnostic import Diagnostic
     from midstream.ubi.subject import Subject
 
-CONVERTING = (python_layout, system_flag, system_python, shell_dialect, debian_file)
+CONVERTING = (python_layout, system_flag, system_python, shell_dialect, debian_file, java_home)
 CHECKING = (
     glibc_tag, python_layout, system_flag, system_python, linux_gnu, distro_name, manylinux_python,
     missing_tool, duplicate_user, script_with_apt, install_libdir, tool_path,
     linker_folder, preloaded_library, debian_file, compiler_name, debian_account,
-    foreign_files, python_name,
+    foreign_files, python_name, java_home,
 )  # fmt: skip
 
 

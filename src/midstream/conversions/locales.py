@@ -48,9 +48,8 @@ def command(work: Work, command: Command) -> bool:
 def _generate(work: Work, command: Command, names: list[str]) -> None:
     found = [_LOCALE.fullmatch(name) for name in names if not _BUILT_IN.fullmatch(name)]
     languages = [each["language"] for each in found if each is not None]
-    if not all(names or [""]) or len(languages) < len(found):
-        _refuse(work, command)
-    elif not words_only(command, command.core):
+    known = all(names or [""]) and len(languages) == len(found)
+    if not known or not words_only(command, command.core):
         _refuse(work, command)
     elif not languages:
         work.doom(command, NAME, "glibc has this locale built in")

@@ -45,6 +45,7 @@ _BECOMES: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
         frozenset(("useradd", "groupadd", "usermod", "userdel", "groupdel", "gpasswd")),
     ),
     "alternatives": (frozenset(("update-alternatives",)), frozenset((".",))),
+    "debian-file": (frozenset(("update-ca-certificates",)), frozenset(("update-ca-trust",))),
     "locales": (frozenset(("locale-gen", "localedef")), frozenset(("dnf", "microdnf"))),
     "shell-dialect": (frozenset(("echo",)), frozenset(("printf",))),
     "system-python": (frozenset(("update-alternatives",)), frozenset(("ln",))),
@@ -55,6 +56,7 @@ _WORDS: Mapping[str, re.Pattern[str]] = {
         r"/var/(?:lib|cache|log)/(?:apt|debconf)(?:/.*)?|/var/log/(?:dpkg|alternatives)\.log"
         r"|/etc/apt/apt\.conf\.d/docker-clean"
     ),
+    "debian-file": re.compile(r"-f"),
     "debian-paths": re.compile(r"/usr/lib64"),
     "system-flag": re.compile(r"--system"),
     "system-python": re.compile(r"/usr/(?:local/)?bin/(?:python|pip)\S*"),

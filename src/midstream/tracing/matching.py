@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 _OURS = ("/etc/yum.repos.d", "/dev/null")
 _MACHINES = ("x86_64", "aarch64")  # those that a sandbox says it is
+_SWAPPING = frozenset(("alternatives", "debian-file", "debian-paths", "java-home", "python-layout"))
 _ASKS_MACHINE = re.compile(r"\$\((?:uname -m|arch)\)|`uname -m`")
 _DEAR = 10_000  # what a call costs that nothing explains
 
@@ -202,9 +203,7 @@ class Matcher(Struct, frozen=True, dict=True):
         """What edits of values put in place of what, wherever it ends up."""
         found: dict[str, str] = {}
         for span, edit in self.upstream.edits_at:
-            if edit.rule in ("debian-paths", "python-layout", "alternatives") or (
-                edit.rule not in MECHANICAL
-            ):
+            if edit.rule in _SWAPPING or edit.rule not in MECHANICAL:
                 old = self.text[span.start : span.end]
                 if len(old) > 3 and edit.text and "\n" not in old:
                     found[old] = edit.text
