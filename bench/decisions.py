@@ -58,7 +58,7 @@ each from where the one before left, with every question taken as answered:
 | --- | --- | --: | --: | --: | --: | --- |
 """
 TAIL = """
-One ENV, `UV_COMPILE_BYTECODE`, is asked about by five targets: an answer belongs to one target.
+One ENV, `UV_COMPILE_BYTECODE`, is asked about by five targets: `decide --all` answers it in each.
 
 ## Answering
 
@@ -66,7 +66,8 @@ A rebase with an open question exits with 1, shows the place and what changed, a
 result. The answer goes into the overlay's `lock.json`, with its reason, who gave it and the date of
 the upstream release, and is reviewed like code. `midstream rebase --diff` shows what the result
 would be; `midstream decide --target T` on a terminal asks one question after another, with the old
-text and the new one.
+text and the new one. Where others ask the same, in whatever stage, the question names them: with
+`--all`, or with `--target` several times, one answer goes into the lock of each.
 
 `--carry` takes upstream's text, `--drop` leaves it out while it stays as it is, `--accept` says
 that an edit of the overlay is right for the new text too. An answer about a text that is gone is

@@ -83,8 +83,10 @@ class Tree:
         self.rows.append((self.release, target, *found.groups(), asked, errors))
         self.open = int(asked)
 
-    def decide(self, target: str, names: tuple[str, ...], answer: str, why: str) -> None:
-        words = ("decide", "--target", target, *names, f"--{answer}", "--why", why)
+    def decide(self, target: str | None, names: tuple[str, ...], answer: str, why: str) -> None:
+        """An answer in one target, or in all that ask the same."""
+        where = ("--target", target) if target else ("--all",)
+        words = ("decide", *where, *names, f"--{answer}", "--why", why)
         self.open -= len(names)
         text = self.run(*words, exit_code=1 if self.open else 0)
         self.show(wrapped(words), text.strip())
@@ -286,12 +288,14 @@ def _fourth(tree: Tree) -> None:
     tree.track("0.32.0")
     tree.look("rocm_base")
     tree.look("rocm", "MS221")
-    tree.decide("rocm", ("final_common / ENV UV_COMPILE_BYTECODE",), "carry", why)
-    tree.rebase("rocm")
     tree.look("cuda", "MS242")
-    tree.say("The same question, and two more arguments of the preview, which get their word:")
+    tree.say(
+        "The same question in both, which one answer is enough for, and two more arguments of the "
+        "preview, which get their word:"
+    )
     tree.write("overlays/cuda/overlay.yaml")
-    tree.decide("cuda", ("vllm-runtime-base / ENV UV_COMPILE_BYTECODE",), "carry", why)
+    tree.decide(None, ("final_common / ENV UV_COMPILE_BYTECODE",), "carry", why)
+    tree.rebase("rocm")
     tree.rebase("cuda")
 
 

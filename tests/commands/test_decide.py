@@ -1,18 +1,12 @@
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import pty
 import signal
-import subprocess
-import sys
-import termios
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from commands.terminal import on_a_terminal
 from demo import DOCKERFILE, HEAD, make
 from midstream.adapters.process import check, run
 
@@ -458,38 +452,16 @@ def test_the_difference_is_shown_while_a_question_is_open(tmp_path: Path) -> Non
     assert demo.outputs() == before
 
 
-def on_a_terminal(demo: Demo, answers: str, *, breaks_off: bool = False) -> tuple[int, str]:
-    """`decide` as a person runs it, with what they type; and Ctrl-C once that is in the lock."""
-    ours, theirs = pty.openpty()
-    environment = {**os.environ, "XDG_CACHE_HOME": str(demo.root / "cache")}
-    words = ["--root", str(demo.root / "tree"), "decide", "--target", "app"]
-    with subprocess.Popen(
-        [sys.executable, "-m", "midstream", *words],
-        stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
-        start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-    ) as running:  # fmt: skip
-        os.close(theirs)
-        os.write(ours, answers.encode())
-        for _ in range(300 if breaks_off else 0):
-            if demo.json(LOCK)["answers"]:
-                os.write(ours, b"\x03")
-                break
-            time.sleep(0.1)
-        said = running.communicate(timeout=60)[1].decode()
-    os.close(ours)
-    return running.returncode, said
-
-
 def test_on_a_terminal_each_question_is_asked_and_one_can_be_left_open(tmp_path: Path) -> None:
     demo = decided(tmp_path)
     upstream(demo, ("make install", "make install --strip"), ("MODE=fast", "MODE=fast\nENV NEW=1"))
-    code, said = on_a_terminal(demo, "s\nx\nd\nnobody needs it\n")
+    code, said = on_a_terminal(demo, ["--target", "app"], "s\nx\nd\nnobody needs it\n")
     assert code == 1
     assert "+make install --strip" in said
     assert "1 question left" in said
     answers = demo.json(LOCK)["answers"]
     assert {name: each["answer"] for name, each in answers.items()} == {"final / ENV NEW": "drop"}
-    code, said = on_a_terminal(demo, "a\nours strips too\n")
+    code, said = on_a_terminal(demo, ["--target", "app"], "a\nours strips too\n")
     assert (code, "now run: midstream rebase --target app" in said) == (0, True)
     assert demo.run("rebase", "--target", "app").exit_code == 0
 
@@ -497,7 +469,7 @@ def test_on_a_terminal_each_question_is_asked_and_one_can_be_left_open(tmp_path:
 def test_who_breaks_off_has_lost_no_answer(tmp_path: Path) -> None:
     demo = decided(tmp_path)
     upstream(demo, ("make install", "make install --strip"), ("MODE=fast", "MODE=fast\nENV NEW=1"))
-    code, _ = on_a_terminal(demo, "a\nours strips too\n", breaks_off=True)
+    code, _ = on_a_terminal(demo, ["--target", "app"], "a\nours strips too\n", breaks_off=True)
     assert code in (130, -signal.SIGINT)
     assert list(demo.json(LOCK)["answers"]) == ["fast"]
 

@@ -73,7 +73,8 @@ def command(
     wanted = _wanted(workspace, targets, origins, every=every)
     place = _Place(workspace, out, keeps_lock=is_locked and not out)
     done, failed = _rebase_each(rebaser, wanted)
-    _show_all(workspace, done)
+    beside = [] if workspace.json else asking.others(workspace, rebaser, origins, done)
+    _show_all(workspace, done, [*done, *beside])
 
     def finish(rebased: Rebased) -> Exit:
         wants = workspace.strict and any(found.wants_something for found in rebased.findings)
@@ -197,15 +198,15 @@ def _show_difference(place: _Place, rebased: Rebased) -> None:
 # --- showing ---
 
 
-def _show_all(workspace: Workspace, done: list[Rebased]) -> None:
+def _show_all(workspace: Workspace, done: list[Rebased], beside: list[Rebased]) -> None:
     if workspace.json:
         report.document("rebase", {"targets": [_as_json(each) for each in done]})
         return
     for rebased in done:
-        _show(rebased)
+        _show(rebased, beside)
 
 
-def _show(rebased: Rebased) -> None:
+def _show(rebased: Rebased, beside: list[Rebased]) -> None:
     report.show_findings(rebased.findings)
     report.note(f"{rebased.overlay.target}: {rebased.ledger.summary()}")
     for line in moving.lines(rebased):
@@ -213,7 +214,7 @@ def _show(rebased: Rebased) -> None:
     if rebased.questions:
         report.note("")
     for question in rebased.questions:  # last, so that they are what is on the screen
-        asking.show(rebased, question)
+        asking.show(rebased, question, beside)
     if not rebased.is_proved:
         report.note(f"{rebased.overlay.target}: nothing was written: {rebased.wanting}")
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from midstream.diagnostic import Place
 from midstream.history import watching
-from midstream.history.decisions import GONE
+from midstream.history.decisions import CHANGED, GONE, KEYED, without_stage
 from midstream.history.past import IDENTITY
 from midstream.overlay.model import Drop, Replace
 from midstream.overlay.select import select
@@ -48,6 +48,29 @@ class Asked(Struct, frozen=True):
         )
         lines = list(difflib.unified_diff(old, new, n=2, lineterm=""))[2:]
         return ["…" if line.startswith("@@") else line for line in lines[1:]]
+
+
+def sameness(question: Question, about: Asked | None) -> tuple[object, ...] | None:
+    """What is equal of two targets' questions where one answer is right for both; None of one that
+    is a target's own affair.
+
+    One about an edit is the same where both targets share the edit and upstream's text under it,
+    one about a reviewed text where that says the same, then and now, in whatever stage.
+    """
+    if about is None or question.id == IDENTITY:
+        return None
+    texts = [_words(about.then), _words(about.now)]
+    if question.finding.rule is CHANGED:
+        edit = about.edit.at if about.edit else ""
+        return ("edit", question.id, edit, question.fingerprint, *texts)
+    kind = without_stage(question.id)
+    # The fingerprint of what has a name is that of its stage and name.
+    mark = "" if kind.partition(" ")[0] in KEYED else question.fingerprint
+    return ("review", kind, question.takes, mark, *texts)
+
+
+def _words(places: tuple[Place, ...]) -> tuple[str, ...]:
+    return tuple(" ".join(each.source[each.span].split()) for each in places)
 
 
 def _text(place: Place) -> str:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from midstream.dockerfile.model import Instruction
     from midstream.overlay.model import ContextFile
 
+KEYED = frozenset(("ARG", "ENV", "LABEL"))
+"""Instructions that give names values: a new name is asked about, and a value that moves taken."""
 LAST_COUNTS = frozenset(("CMD", "ENTRYPOINT", "SHELL", "STOPSIGNAL", "USER", "WORKDIR"))
 """Instructions of which an image has one alone."""
 
@@ -388,7 +390,7 @@ class _Elsewhere:
         left = {label: mark for label, mark in known.items() if label not in review}
         self._texts = frozenset(known.values())
         self._moved = frozenset(left.values())
-        self._names = frozenset(_without_stage(label) for label in left)
+        self._names = frozenset(without_stage(label) for label in left)
 
     def has(self, label: str, each: Watched) -> bool:
         """Whether the same text was decided about, or an ENV's name that another stage of the
@@ -396,10 +398,10 @@ class _Elsewhere:
         be gone: an ENTRYPOINT of an earlier stage is another one here."""
         if each.fingerprint in (self._moved if each.is_the_last_that_counts else self._texts):
             return True
-        return each.instruction.keyword == "ENV" and _without_stage(label) in self._names
+        return each.instruction.keyword == "ENV" and without_stage(label) in self._names
 
 
-def _without_stage(label: str) -> str:
+def without_stage(label: str) -> str:
     """`ENV HOME` of `final / ENV HOME #2`."""
     return label.partition(" / ")[2].partition(" #")[0]
 

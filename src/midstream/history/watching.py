@@ -10,7 +10,7 @@ from midstream.dockerfile import fingerprint
 from midstream.dockerfile.commands import Script
 from midstream.dockerfile.shell import called_scripts
 from midstream.edit import Edit
-from midstream.history.decisions import GONE, LAST_COUNTS, Watched
+from midstream.history.decisions import GONE, KEYED, LAST_COUNTS, Watched
 from midstream.overlay.model import Drop, Effect, Replace
 from midstream.overlay.select import select
 from midstream.overlay.verbs import Touch
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 DECISION = "decision"
 _STARTS = frozenset(("CMD", "ENTRYPOINT", "USER"))  # what an image is run with
-_KEYED = frozenset(("ARG", "ENV", "LABEL"))
 
 
 def edited(overlay: Overlay, subject: Subject, stage: Stage, wanted: Wanted) -> dict[str, Watched]:
@@ -111,7 +110,7 @@ def reviewed(overlay: Overlay, subject: Subject, stage: Stage) -> dict[str, Watc
             text = fingerprint.meaning(subject.dockerfile, match.instruction)
             name = _name(match.stage, match.instruction, text)
             # Of an ENV only a new name asks: a value that moves is taken, and reported.
-            mark = fingerprint.of_text(name if match.instruction.keyword in _KEYED else text)
+            mark = fingerprint.of_text(name if match.instruction.keyword in KEYED else text)
             name = _free(name, found)
             found[name] = Watched(mark, match.instruction.keyword_span, match.instruction)
     for each in subject.live_stages:
@@ -176,7 +175,7 @@ def _name(stage: Stage | None, instruction: Instruction, text: str) -> str:
     body = text.split("\n")[-1]
     if instruction.keyword in LAST_COUNTS:
         return f"{label} / {instruction.keyword}"  # the last one counts, so the kind is its name
-    keyed = instruction.keyword in _KEYED
+    keyed = instruction.keyword in KEYED
     names = re.findall(r"(?:^|\s)([A-Za-z_]\w*)=", body) if keyed else []
     said = " ".join(names) if names else body[:60]
     return f"{label} / {instruction.keyword} {said}".rstrip()
