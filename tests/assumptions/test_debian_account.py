@@ -23,6 +23,12 @@ from midstream.assumptions.debian_account import check
         ("RUN sudo -u www-data make", "www-data"),
         ("RUN su - www-data -c make", "www-data"),
         ("RUN gosu www-data make", "www-data"),
+        ("USER ubuntu", "ubuntu"),
+        ("COPY --chown=ubuntu:ubuntu a /a", "--chown=ubuntu:ubuntu"),
+        ("RUN userdel -r ubuntu && useradd app", "ubuntu"),
+        ("RUN usermod -l app ubuntu; groupmod -n app ubuntu", "ubuntu"),
+        ("RUN groupdel staff", "staff"),
+        ("RUN echo '%sudo ALL=(ALL) NOPASSWD:ALL' >> /etc/sudoers", "%sudo"),
     ],
 )
 def test_an_account_that_el_has_not_is_found(line: str, marked: str) -> None:
@@ -46,10 +52,21 @@ def test_els_own_name_is_offered() -> None:
         ["RUN usermod -aG wheel,video app", "USER 33"],
         ["RUN sudo make", "RUN echo www-data staff"],
         ["RUN grep sudo /etc/group"],
+        ["RUN userdel -r ubuntu || true", "RUN id ubuntu && userdel ubuntu"],
+        ["RUN if id ubuntu; then userdel ubuntu; fi"],
+        ["RUN useradd ubuntu", "USER ubuntu", "RUN userdel ubuntu"],
+        ["RUN groupadd sudo && echo '%sudo ALL=(ALL) ALL' >> /etc/sudoers"],
+        ["RUN echo '%wheel ALL=(ALL) ALL %sudoers' >> /etc/sudoers"],
     ],
 )
 def test_what_is_created_or_belongs_to_el_is_fine(lines: list[str]) -> None:
     assert told(check(look(on_ubi(*lines)))) == []
+
+
+def test_a_rule_of_sudos_is_read_in_a_file_too_and_not_in_a_comment() -> None:
+    text = on_ubi("COPY <<EOF /etc/sudoers.d/a", "%sudo ALL=(ALL) ALL", "EOF")
+    assert told(check(look(text))) == [("MS320", 3, "%sudo")]
+    assert told(check(look(on_ubi("RUN a \\", "# %sudo ALL=(ALL) ALL", "  && b")))) == []
 
 
 def test_an_account_comes_along_by_from_and_is_said_once() -> None:

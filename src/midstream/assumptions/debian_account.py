@@ -1,4 +1,4 @@
-"""Users and groups that every Debian image has and EL hasn't: `www-data`, `nogroup`, `sudo`."""
+"""Users and groups that Debian's images have and EL's haven't: `www-data`, `nogroup`, `sudo`."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from midstream.assumptions.duplicate_user import created, users_of_image
-from midstream.assumptions.places import finding
+from midstream.assumptions.duplicate_user import LOOKING, created, users_of_image
+from midstream.assumptions.places import finding, in_comment
 from midstream.diagnostic import Rule
+from midstream.source import Span
 from midstream.ubi.survey import survey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Set
 
     from midstream.diagnostic import Diagnostic
-    from midstream.dockerfile.commands import Command
+    from midstream.dockerfile.commands import Command, Script
     from midstream.dockerfile.model import Instruction, Stage
-    from midstream.source import Span
     from midstream.ubi.subject import Subject
 
 NAME = "debian-account"
@@ -26,28 +26,36 @@ NO_SUCH_ACCOUNT = Rule(
     "MS320",
     NAME,
     """\
-**What it says.** A user or group is named that Debian's `base-passwd` brings and EL's `setup`
-doesn't: in USER, in `--chown`, or in a command such as `chown`, `usermod` or `su`.
+**What it says.** A user or group is named that Debian's `base-passwd` or Ubuntu's image brings and
+EL's `setup` doesn't: in USER, in `--chown`, in a rule of sudo's (`%sudo ALL=…`), or in a command
+such as `chown`, `usermod`, `userdel` or `su`.
 
 **Why it matters.** A build stops at `chown` and `--chown`. A container whose USER has no entry
-doesn't start, and the build is green.
+doesn't start, and the build is green. A rule for a group that isn't there gives nobody anything.
 
-**The way out.** Create the account before, with an edit: `useradd --system www-data`. EL's name for
-the group `nogroup` is `nobody`, and for `sudo` it is `wheel`: swap those.
+**The way out.** Create the account before, with an edit: `useradd --system www-data`; where it is
+only removed or renamed, drop that. EL's name for the group `nogroup` is `nobody`, and for `sudo` it
+is `wheel`: swap those.
 
-**Source.** /usr/share/base-passwd on Debian; setup's /etc/passwd and /etc/group on EL.
+**Source.** /usr/share/base-passwd on Debian, /etc/passwd in Ubuntu's image since 24.04; setup's
+/etc/passwd and /etc/group on EL.
 """,
 )
 RULES = (NO_SUCH_ACCOUNT,)
 
 _EL = {"nogroup": "nobody", "sudo": "wheel"}
-_USERS = frozenset(("backup", "gnats", "irc", "list", "news", "proxy", "uucp", "www-data", "_apt"))
+_USERS = frozenset(
+    ("backup", "gnats", "irc", "list", "news", "proxy", "ubuntu", "uucp", "www-data", "_apt")
+)
 _GROUPS = _USERS | frozenset(
     ("dip", "fax", "nogroup", "plugdev", "sasl", "shadow", "src", "staff", "sudo", "voice")
 )
 _OF_GROUPS = re.compile(r"-g|-a?G|--gid|--groups?")
 _OF_USERS = re.compile(r"-o|-u|--owner|--user")
 _WITH_OPTIONS = frozenset(("install", "runuser", "sudo", "useradd", "usermod"))
+_LAST_IS_USER = frozenset(("chage", "passwd", "userdel", "usermod"))
+_LAST_IS_GROUP = frozenset(("groupdel", "groupmod"))
+_RULE_OF_SUDO = re.compile(r"%sudo(?=[\s\\])")
 _AS_USER = frozenset(("gosu", "runuser", "su", "su-exec"))
 
 
@@ -74,6 +82,8 @@ def _instruction(
         advice = f"create `{name}` before, with an edit"
         if name in _EL:
             advice = f"swap it with an edit: swap: [{name}, {_EL[name]}]"
+        elif name == "ubuntu":
+            advice += ", or drop what removes or renames it"
         yield finding(
             subject, stage, NO_SUCH_ACCOUNT, span, f"`{name}` is an account of Debian's{instead}",
             advice,
@@ -87,9 +97,16 @@ def _named(subject: Subject, outer: Instruction, known: set[str]) -> Iterator[tu
     for flag in inner.flags_named("chown"):
         places += _pair(flag.value or "", flag.span)
     yield from (place for place in places if place[0] not in known)
-    for command in subject.script(outer).commands:
+    script = subject.script(outer)
+    for command in script.commands:
         known.update(_creates(command))
         yield from (place for place in _of_command(command) if place[0] not in known)
+        if "||" not in (command.before, command.after) and not _is_asked(script, command):
+            yield from (place for place in _of_change(command) if place[0] not in known)
+    text, span = subject.dockerfile.source.text, outer.span
+    for found in _RULE_OF_SUDO.finditer(text, span.start, span.end):
+        if "sudo" not in known and not in_comment(text, found.start(), span.start):
+            yield "sudo", Span(*found.span())
 
 
 def _creates(command: Command) -> Set[str]:
@@ -122,6 +139,22 @@ def _of_command(command: Command) -> Iterator[tuple[str, Span]]:
         yield from ((word.value, word.span) for word in plain if word.value in _USERS)
     if command.name == "gpasswd":
         yield from ((word.value, word.span) for word in plain if word.value in _GROUPS)
+
+
+def _is_asked(script: Script, command: Command) -> bool:
+    """Whether the text looks for the account before: `if id ubuntu; then userdel ubuntu; fi`."""
+    around = {block for block in command.blocks if block.kind in ("if", "case")}
+    looks = (each for each in script.commands if each.name in LOOKING)
+    before = command.before == "&&" and any(each.name in LOOKING for each in script.commands)
+    return before or any(around & set(each.blocks) for each in looks)
+
+
+def _of_change(command: Command) -> Iterator[tuple[str, Span]]:
+    """The account that a command changes or removes, which is its last word."""
+    for word in command.arguments[-1:]:
+        users = command.name in _LAST_IS_USER and word.value in _USERS
+        if users or (command.name in _LAST_IS_GROUP and word.value in _GROUPS):
+            yield word.value, word.span
 
 
 def _of_option(option: str, value: str, span: Span) -> Iterator[tuple[str, Span]]:

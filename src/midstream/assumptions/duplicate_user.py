@@ -49,7 +49,7 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
                 known.update(dict.fromkeys(users, command))
 
 
-_LOOKING = frozenset(("getent", "grep", "id"))
+LOOKING = frozenset(("getent", "grep", "id"))
 
 
 def _is_meant(script: Script, first: Command | None, second: Command) -> bool:
@@ -58,7 +58,7 @@ def _is_meant(script: Script, first: Command | None, second: Command) -> bool:
     choices = {block for block in second.blocks if block.kind in ("if", "case")}
     if "||" in (second.before, second.after) or (first and choices & set(first.blocks)):
         return True
-    looks = (each for each in script.commands if each.name in _LOOKING)
+    looks = (each for each in script.commands if each.name in LOOKING)
     return any(choices & set(each.blocks) for each in looks)
 
 
