@@ -8,6 +8,8 @@ from midstream.assumptions import (
     compiler_name,
     debian_account,
     debian_file,
+    debian_layout,
+    debian_program,
     distro_name,
     duplicate_user,
     foreign_files,
@@ -40,7 +42,7 @@ CHECKING = (
     glibc_tag, python_layout, system_flag, system_python, linux_gnu, distro_name, manylinux_python,
     missing_tool, duplicate_user, script_with_apt, install_libdir, tool_path,
     linker_folder, preloaded_library, debian_file, compiler_name, debian_account,
-    foreign_files, python_name, java_home,
+    foreign_files, python_name, java_home, debian_program, debian_layout,
 )  # fmt: skip
 
 
