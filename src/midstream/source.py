@@ -3,6 +3,9 @@
 Every text is kept so that its bytes come back exactly: bytes that are no UTF-8 become lone
 surrogates (PEP 383) and go out as the bytes they were. Offsets count characters of `text`;
 `byte_offset` says which byte that is.
+
+Of places and words there are hundreds of thousands. They are made of texts and numbers, or of each
+other, and can stand in no circle: `gc=False` keeps them from Python's search for those.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from typing import Self
 from msgspec import Struct
 
 
-class Span(Struct, frozen=True, order=True):
+class Span(Struct, frozen=True, gc=False, order=True):
     """The characters from `start` up to, and not including, `end`."""
 
     start: int
@@ -32,7 +35,7 @@ class Span(Struct, frozen=True, order=True):
         return self.start < other.end and other.start < self.end
 
 
-class Position(Struct, frozen=True):
+class Position(Struct, frozen=True, gc=False):
     """A line and a column, both counted from one, as editors count them."""
 
     line: int

@@ -43,6 +43,17 @@ def test_every_kind_of_place_is_moved() -> None:
         assert known.of(dockerfile, last) == read
 
 
+def test_a_command_that_is_moved_has_its_program_and_arguments_among_its_words() -> None:
+    known = Scripts()
+    for above in ("", "RUN x\n"):
+        dockerfile = parse(Source("Dockerfile", f"FROM a\n{above}RUN sudo -E a b c; X=1\n"))
+        command, alone = known.of(dockerfile, dockerfile.instructions[-1]).commands
+        assert command.program is command.words[2]
+        assert command.arguments == command.words[3:]
+        assert all(a is b for a, b in zip(command.arguments, command.words[3:], strict=True))
+        assert (alone.program, alone.arguments) == (None, ())
+
+
 def test_one_text_under_two_escapes_is_two_scripts() -> None:
     known = Scripts()
     for top in ("", "# escape=`\n"):

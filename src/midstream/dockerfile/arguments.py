@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from midstream.source import Span
 
 
-class Pair(Struct, frozen=True):
+class Pair(Struct, frozen=True, gc=False):
     """`name=value` of an ARG, ENV or LABEL.
 
     `value` is as written, quotes and variables included; None for an ARG without a default.
@@ -30,21 +30,21 @@ class Pair(Struct, frozen=True):
     value_span: Span | None
 
 
-class Item(Struct, frozen=True):
+class Item(Struct, frozen=True, gc=False):
     """A word of an instruction, as written."""
 
     text: str
     span: Span
 
 
-class Transfer(Struct, frozen=True):
+class Transfer(Struct, frozen=True, gc=False):
     """What a COPY or ADD takes, and where to. A heredoc source is its opener, e.g. `<<EOF`."""
 
     sources: tuple[Item, ...]
     destination: Item | None
 
 
-class MountOption(Struct, frozen=True):
+class MountOption(Struct, frozen=True, gc=False):
     """One `key=value` of a `--mount`; `value` is None for a bare key such as `readonly`."""
 
     key: str
@@ -52,7 +52,7 @@ class MountOption(Struct, frozen=True):
     span: Span
 
 
-class Mount(Struct, frozen=True):
+class Mount(Struct, frozen=True, gc=False):
     """A RUN's `--mount`. Its type is bind where nothing is said."""
 
     options: tuple[MountOption, ...]

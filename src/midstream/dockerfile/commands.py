@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class Word(Struct, frozen=True):
+class Word(Struct, frozen=True, gc=False):
     """One word of a command.
 
     `text` is as written, with line continuations inside it removed. `literal` is its value after
@@ -36,7 +36,7 @@ class Word(Struct, frozen=True):
         return text
 
 
-class Assignment(Struct, frozen=True):
+class Assignment(Struct, frozen=True, gc=False):
     """`NAME=value` before a command, or standing alone. A `for` gives its name to each word."""
 
     name: str
@@ -44,7 +44,7 @@ class Assignment(Struct, frozen=True):
     span: Span
 
 
-class Redirection(Struct, frozen=True):
+class Redirection(Struct, frozen=True, gc=False):
     """`> file`, `2>&1`, `<<EOF` …; `target` is None for a heredoc."""
 
     operator: str
@@ -52,7 +52,7 @@ class Redirection(Struct, frozen=True):
     span: Span
 
 
-class Block(Struct, frozen=True):
+class Block(Struct, frozen=True, gc=False):
     """A construct that holds commands: `if`, `for`, `while`, `case`, `group`, `subshell`,
     `function install_x`, `bash -c`. `removal`, `before`, `after` and `next_start` are as a
     command's."""
@@ -65,7 +65,7 @@ class Block(Struct, frozen=True):
     next_start: int | None = None
 
 
-class Command(Struct, frozen=True):
+class Command(Struct, frozen=True, gc=False):
     """One simple command.
 
     `words` are all words, wrappers included. `name` is the program that does the work, without its
@@ -112,7 +112,7 @@ class Command(Struct, frozen=True):
         return Span(first.span.start, max(first.span.end, last.span.end))
 
 
-class Read(Struct, frozen=True):
+class Read(Struct, frozen=True, gc=False):
     """A variable that a script reads, e.g. `${X:-y}`."""
 
     name: str
@@ -120,7 +120,7 @@ class Read(Struct, frozen=True):
     has_default: bool
 
 
-class Doubt(Struct, frozen=True):
+class Doubt(Struct, frozen=True, gc=False):
     """A place that can't be read for certain, and why."""
 
     span: Span

@@ -49,7 +49,7 @@ def end_of_line(text: str, start: int, limit: int) -> tuple[int, int]:
     return end, following
 
 
-class Joined(Struct, frozen=True):
+class Joined(Struct, frozen=True, gc=False):
     """`text` is `pieces` of the source put together; `pieces` are (start, end) offsets there."""
 
     text: str

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from midstream.source import Source, Span
 
 
-class Flag(Struct, frozen=True):
+class Flag(Struct, frozen=True, gc=False):
     """`--name=value` between the keyword and the arguments, e.g. a RUN's `--mount=type=cache,…`.
 
     `value` is None for a flag without `=`. Values are as written: variables are not expanded.
@@ -28,7 +28,7 @@ class Flag(Struct, frozen=True):
     span: Span
 
 
-class Heredoc(Struct, frozen=True):
+class Heredoc(Struct, frozen=True, gc=False):
     """A here-document that follows a RUN, COPY or ADD.
 
     `opener` is `<<EOF` on the instruction's line, `body` the lines up to the terminator (with
@@ -45,7 +45,7 @@ class Heredoc(Struct, frozen=True):
     terminator: Span
 
 
-class Instruction(Struct, frozen=True):
+class Instruction(Struct, frozen=True, gc=False):
     """One instruction.
 
     `span` starts at the keyword and ends after its last line's ending (heredocs included).

@@ -102,12 +102,14 @@ def _block(each: Block, by: int) -> Block:
 
 
 def _command(each: Command, by: int) -> Command:
+    words = _words(each.words, by)
+    first = len(words) - len(each.arguments)  # they are the last ones, behind the program
     return Command(
         span=_span(each.span, by),
-        words=_words(each.words, by),
+        words=words,
         name=each.name,
-        program=_word(each.program, by) if each.program is not None else None,
-        arguments=_words(each.arguments, by),
+        program=words[first - 1] if each.program is not None else None,
+        arguments=words[first:],
         wrappers=each.wrappers,
         assignments=tuple(_assignment(a, by) for a in each.assignments),
         redirections=tuple(_redirection(r, by) for r in each.redirections),

@@ -34,7 +34,7 @@ PROXIES = frozenset(
 """Names that any RUN may read without declaring them."""
 
 
-class Expanded(Struct, frozen=True):
+class Expanded(Struct, frozen=True, gc=False):
     """A text with its variables filled in, the names that had no value, and what is wrong."""
 
     text: str
