@@ -490,6 +490,23 @@ def test_a_target_is_rebased_once_for_all_that_ask(tmp_path: Path) -> None:
     assert rebaser.rebase("app").is_proved
 
 
+def test_one_rebaser_over_releases_gives_what_a_new_one_gives_at_each(tmp_path: Path) -> None:
+    odd = DOCKERFILE.replace("git make", "nosuch")
+    demo = make(tmp_path)
+    rebaser = demo.rebaser()
+    texts = (DOCKERFILE, odd, odd, DOCKERFILE, odd.replace("fast", "faster"))
+    for number, text in enumerate(texts):
+        demo.track(f"2.{number}", {"docker/Dockerfile": text})
+        rebaser.forget()
+        again, fresh = rebaser.rebase("app"), demo.rebase()
+        assert (again.findings, again.result) == (fresh.findings, fresh.result)
+        assert again.ledger.as_bytes() == fresh.ledger.as_bytes()
+        assert again.has_errors == ("nosuch" in text)
+        # What is shown where is told by the source itself.
+        assert again.origin.dockerfile is again.subject.dockerfile.source
+        assert all(each.source is again.origin.dockerfile for each in again.findings)
+
+
 # --- templates ---
 
 

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 if TYPE_CHECKING:
     from midstream.diagnostic import Diagnostic
+    from midstream.dockerfile.commands import Script
     from midstream.source import Source, Span
 
 
@@ -116,6 +117,11 @@ class Dockerfile(Struct, frozen=True, dict=True):
     @cached_property
     def pairs_read(self) -> dict[int, tuple[Any, ...]]:
         """What `arguments.pairs` has read, by where the arguments start."""
+        return {}
+
+    @cached_property
+    def scripts_read(self) -> dict[int, Script]:
+        """What `Subject.script` has read, by where the instruction starts."""
         return {}
 
     @cached_property

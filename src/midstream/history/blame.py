@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from midstream.dockerfile.arguments import pairs
+from midstream.dockerfile.scan import parse
 from midstream.history import watching
 from midstream.history.identity import other_predecessor
 from midstream.history.past import IDENTITY, past
@@ -148,7 +149,7 @@ class _Blame:
         if text is None:
             return None
         if text.text not in self._read:
-            self._read[text.text] = past(Earlier(text), self.subject, self.stage)
+            self._read[text.text] = past(Earlier(text), parse(text), self.subject, self.stage)
         return say(self._read[text.text])
 
     def _touching(self, paths: Iterable[str]) -> tuple[UpstreamCommit, ...]:

@@ -21,7 +21,7 @@ from midstream.source import Span
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from midstream.dockerfile.model import Stage
+    from midstream.dockerfile.model import Dockerfile, Stage
     from midstream.history.decisions import Decisions
     from midstream.history.movement import Change
     from midstream.ledger import Ledger
@@ -60,14 +60,12 @@ class Past(Struct, frozen=True):
     earlier: Earlier
 
 
-def past(earlier: Earlier, subject: Subject, stage: Stage) -> Past:
-    old = parse(earlier.dockerfile)
+def past(earlier: Earlier, old: Dockerfile, subject: Subject, stage: Stage) -> Past:
+    """Upstream as it was. `old` is its Dockerfile as read."""
     graph = build_graph(old, subject.graph.scope.arguments, subject.graph.scope.inherited)
     ship = ship_stage(old.stages, stage.label)
     live = graph.closure(ship.index) if ship else frozenset()
-    then = replace(
-        subject, dockerfile=old, graph=graph, live=live, claimed=(), footings={}, _scripts={}
-    )
+    then = replace(subject, dockerfile=old, graph=graph, live=live, claimed=(), footings={})
     return Past(then, ship, earlier)
 
 

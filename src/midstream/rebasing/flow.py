@@ -16,7 +16,7 @@ from midstream.checks.view import COMMUNITY, View
 from midstream.conversions import shelf as conversions
 from midstream.diagnostic import counted
 from midstream.dockerfile.graph import build_graph
-from midstream.dockerfile.scan import parse
+from midstream.dockerfile.remembered import Dockerfiles
 from midstream.dockerfile.scripts import Scripts
 from midstream.errors import Exit, MidstreamError, UsageError
 from midstream.history import blame, decisions, facts, watching
@@ -141,6 +141,7 @@ class Rebaser:
     revisions: Callable[[Decisions, Origin, str, bool], Revisions | None] = lambda *_: None
     profile: str = COMMUNITY
     locks: dict[str, Decisions] | None = None
+    dockerfiles: Dockerfiles = field(default_factory=Dockerfiles)
     scripts: Scripts = field(default_factory=Scripts)
     _tables: dict[str, Tables] = field(default_factory=dict)
     _done: dict[str, Rebased] = field(default_factory=dict)
@@ -241,6 +242,7 @@ class _Rebase:
     lost: tuple[str, ...] = field(init=False)
     # assemble
     assembled: Assembled = field(init=False)
+    result: Dockerfile = field(init=False)
     moved: list[Edit] = field(init=False)
     # verify
     proofs: _Proofs = field(init=False)
@@ -261,12 +263,23 @@ class _Rebase:
         origin = self.origin = self.shared.origin_of(self.target)
         self.overlay = load_overlay(self.shared.folder, self.target, origin.counts_as)
         self.unversioned = _without_version(self.overlay, origin)
-        self.dockerfile = _readable(origin)
+        self.dockerfile = self._readable()
+        origin = self.origin = replace(origin, dockerfile=self.dockerfile.source)
         self.known = self.shared.known_decisions(self.overlay, origin.counts_as)
         self.earlier, self.unseen = self._earlier()
         self.identity = history.identity_question(
             self.earlier, origin.dockerfile, origin.blob, self.known
         )
+
+    def _readable(self) -> Dockerfile:
+        origin = self.origin
+        dockerfile = self.shared.dockerfiles.of(origin.dockerfile)
+        if any(found.is_error for found in dockerfile.diagnostics):
+            raise CannotRebase(
+                f"can't read {origin.dockerfile.name} of {origin.label}",
+                diagnostics=dockerfile.diagnostics,
+            )
+        return dockerfile
 
     def _earlier(self) -> tuple[Earlier | None, str]:
         """Upstream as the target's lock knows it, where that is another than now; and its name
@@ -365,9 +378,11 @@ class _Rebase:
     def _before(self) -> Past | None:
         """The Dockerfile as it was then, where that is another text than now."""
         earlier = self.earlier
-        if earlier is None or earlier.dockerfile.data == self.origin.dockerfile.data:
+        if earlier is None or earlier.dockerfile.text == self.origin.dockerfile.text:
             return None
-        return history.past(earlier, self.subject, self.stage)
+        old = self.shared.dockerfiles.of(earlier.dockerfile)
+        earlier = replace(earlier, dockerfile=old.source)
+        return history.past(earlier, old, self.subject, self.stage)
 
     # --- edit: the overlay's word ---
 
@@ -456,6 +471,8 @@ class _Rebase:
         if overlay.template is not None:
             self.readings.texts = templating.placeable(subject, self.assembled)
             self.assembled = templating.rendered(overlay, self.origin, self._path(), self.names)
+        self.result = self.shared.dockerfiles.of(self.assembled.source)
+        self.assembled = replace(self.assembled, source=self.result.source)
 
     def _path(self) -> str:
         return f"{RENDERED}/{self.origin.project}/Dockerfile.{self.target}.ubi"
@@ -463,16 +480,16 @@ class _Rebase:
     # --- verify: the proofs ---
 
     def _verify(self) -> None:
-        result = parse(self.assembled.source)
+        result = self.result
         inherited = self.subject.graph.scope.inherited
         graph = build_graph(result, self.shipped.seen, inherited, frozenset((CONTEXT,)))
-        ship = self._shipped_in(result)
+        ship = self._shipped_in_result()
         if ship is None:
             said = self.overlay.ship.stage
             lost = no_stage(self.subject, said.text, said.place)
             self.proofs = _Proofs([*result.diagnostics, lost], graph, None)
             return
-        view = self._view(result, graph, ship)
+        view = self._view(graph, ship)
         asked = [
             *verification.changed_runs(result, self.assembled),
             *verification.unclear_runs(view.subject),
@@ -489,17 +506,17 @@ class _Rebase:
         )
         self.proofs = _Proofs(list(shown), graph, view)
 
-    def _shipped_in(self, result: Dockerfile) -> Stage | None:
-        """The shipped stage in the result."""
+    def _shipped_in_result(self) -> Stage | None:
+        result = self.result
         if self.overlay.template is not None:
             return templating.shipped(result, self.stage.label)
         new = assembly.stages_kept(self.assembled, self.dockerfile, result)
         return result.stages[new[self.stage.index]] if self.stage.index in new else None
 
-    def _view(self, result: Dockerfile, graph: Graph, ship: Stage) -> View:
+    def _view(self, graph: Graph, ship: Stage) -> View:
         proved = replace(
-            self.subject, dockerfile=result, graph=graph, live=graph.closure(ship.index),
-            claimed=(), footings={}, _scripts={},
+            self.subject, dockerfile=self.result, graph=graph, live=graph.closure(ship.index),
+            claimed=(), footings={},
         )  # fmt: skip
         scope = self.subject.graph.scope
         declared = (name for each in self.dockerfile.instructions for name in scope.declared(each))
@@ -648,17 +665,6 @@ def _without_version(overlay: Overlay, origin: Origin) -> list[Diagnostic]:
         return []
     is_commit = origin.snapshot is not None
     return without_version(overlay, origin.label, origin.project, is_commit=is_commit)
-
-
-def _readable(origin: Origin) -> Dockerfile:
-    dockerfile = parse(origin.dockerfile)
-    broken = [found for found in dockerfile.diagnostics if found.is_error]
-    if broken:
-        raise CannotRebase(
-            f"can't read {origin.dockerfile.name} of {origin.label}",
-            diagnostics=dockerfile.diagnostics,
-        )
-    return dockerfile
 
 
 def _shipped_stage(overlay: Overlay, dockerfile: Dockerfile) -> Stage:

@@ -72,7 +72,6 @@ class Subject(Struct, frozen=True, dict=True):
     context: Mapping[str, Source] = field(default_factory=dict)
     scripts: Scripts = field(default_factory=Scripts)
     footings: dict[int, Footing] = field(default_factory=dict)  # as far as `survey` was asked
-    _scripts: dict[int, Script] = field(default_factory=dict)
 
     @cached_property
     def live_stages(self) -> tuple[Stage, ...]:
@@ -87,11 +86,12 @@ class Subject(Struct, frozen=True, dict=True):
                 yield stage, instruction
 
     def script(self, instruction: Instruction) -> Script:
-        """What an instruction runs; read once."""
+        """What an instruction runs; read once for a Dockerfile."""
+        known = self.dockerfile.scripts_read
         at = instruction.span.start
-        if at not in self._scripts:
-            self._scripts[at] = self.scripts.of(self.dockerfile, instruction)
-        return self._scripts[at]
+        if at not in known:
+            known[at] = self.scripts.of(self.dockerfile, instruction)
+        return known[at]
 
     def is_claimed(self, span: Span) -> bool:
         """Whether an overlay edit owns any of this text."""
