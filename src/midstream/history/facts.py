@@ -18,7 +18,7 @@ from midstream.assumptions.script_with_apt import find_scripts
 from midstream.diagnostic import counted
 from midstream.dockerfile.arguments import mounts, pairs, transfer
 from midstream.dockerfile.pinned import VERSION, given, in_url
-from midstream.dockerfile.shell import called_scripts, read_script, read_text
+from midstream.dockerfile.shell import called_scripts
 from midstream.history.movement import Answer
 from midstream.overlay.facts import FactMissing, read_fact
 from midstream.ubi.tables import glob, without_tag
@@ -72,7 +72,7 @@ class Value(Struct, frozen=True):
 
 def moved(
     earlier: Earlier | None,
-    before: Dockerfile | None,
+    before: Subject | None,
     changes: Iterable[Change],
     subject: Subject,
     stage: Stage,
@@ -80,16 +80,16 @@ def moved(
     overlay: Overlay,
     requirements: Mapping[str, Source],
 ) -> tuple[Moved, ...]:
-    """Every value that moved since then, each once, by file. `before` is the Dockerfile as it was,
+    """Every value that moved since then, each once, by file. `before` is upstream's text as it was,
     or None where it is the same; `requirements` are the files that are read now."""
     if earlier is None:
         return ()
-    was = before or subject.dockerfile
-    rows = list(_in_dockerfile(was, changes, subject.dockerfile))
+    was = before or subject
+    rows = list(_in_dockerfile(was, changes, subject))
     then, now = earlier.snapshot, origin.snapshot
     if then is not None and now is not None:
         rows += _in_files(then, now, subject, overlay, requirements)
-        rows += _passed(then, now, was, subject.dockerfile, stage, overlay)
+        rows += _passed(then, now, was.dockerfile, subject.dockerfile, stage, overlay)
         rows += _baked(then, now, subject, stage)
         rows += _read_by_overlay(then, now, subject.dockerfile, overlay)
     return _each_once(rows)
@@ -134,7 +134,8 @@ def summary(changes: Iterable[Change], facts: Iterable[Moved]) -> str:
 # --- the Dockerfile ---
 
 
-def _in_dockerfile(then: Dockerfile, changes: Iterable[Change], now: Dockerfile) -> Iterator[Moved]:
+def _in_dockerfile(then: Subject, changes: Iterable[Change], now: Subject) -> Iterator[Moved]:
+    file = now.dockerfile.source.name
     before: list[Value] = []
     after: list[Value] = []
     for change in changes:
@@ -143,26 +144,27 @@ def _in_dockerfile(then: Dockerfile, changes: Iterable[Change], now: Dockerfile)
             continue
         was = list(_of_instruction(then, movement.old)) if movement.old else []
         new = list(_of_instruction(now, movement.new)) if movement.new else []
-        rows = [row for row in _compared(was, new, now.source.name) if row.old and row.new]
+        rows = [row for row in _compared(was, new, file) if row.old and row.new]
         yield from rows
         for name, first, second in movement.values:
             # What nothing above knows by name: an option's version, a word that holds one.
             if movement.new and not any(first in r.old and second in r.new for r in rows):
-                yield Moved(name, first, second, now.source.name, movement.new.first_line)
+                yield Moved(name, first, second, file, movement.new.first_line)
         common = {each.key for each in was} & {each.key for each in new}
         before += [each for each in was if each.key not in common]
         after += [each for each in new if each.key not in common]
     # A value that went from one instruction to another, and moved on the way.
-    yield from (row for row in _compared(before, after, now.source.name) if row.old and row.new)
+    yield from (row for row in _compared(before, after, file) if row.old and row.new)
 
 
-def _of_instruction(dockerfile: Dockerfile, instruction: Instruction) -> Iterator[Value]:
+def _of_instruction(subject: Subject, instruction: Instruction) -> Iterator[Value]:
     instruction = instruction.trigger or instruction
     read = _READERS.get(instruction.keyword)
-    return read(dockerfile, instruction) if read else iter(())
+    return read(subject, instruction) if read else iter(())
 
 
-def _of_pairs(dockerfile: Dockerfile, instruction: Instruction) -> Iterator[Value]:
+def _of_pairs(subject: Subject, instruction: Instruction) -> Iterator[Value]:
+    dockerfile = subject.dockerfile
     for pair in pairs(dockerfile, instruction):
         if pair.value is not None:
             at = dockerfile.source.position(pair.span.start).line
@@ -170,13 +172,14 @@ def _of_pairs(dockerfile: Dockerfile, instruction: Instruction) -> Iterator[Valu
             yield Value(key, pair.name, pair.value.strip("\"'"), at)
 
 
-def _of_from(_dockerfile: Dockerfile, instruction: Instruction) -> Iterator[Value]:
+def _of_from(_subject: Subject, instruction: Instruction) -> Iterator[Value]:
     words = instruction.value.split()
     if words:
         yield _image(words[0], instruction)
 
 
-def _of_copy(dockerfile: Dockerfile, instruction: Instruction) -> Iterator[Value]:
+def _of_copy(subject: Subject, instruction: Instruction) -> Iterator[Value]:
+    dockerfile = subject.dockerfile
     flag = instruction.flag("from")
     image = dockerfile.text(flag.span).partition("=")[2] if flag else ""
     if "/" in image or ":" in image:
@@ -186,9 +189,9 @@ def _of_copy(dockerfile: Dockerfile, instruction: Instruction) -> Iterator[Value
             yield _in_shell(dockerfile.source, each)
 
 
-def _of_run(dockerfile: Dockerfile, instruction: Instruction) -> Iterator[Value]:
-    for each in given(read_script(dockerfile, instruction)):
-        yield _in_shell(dockerfile.source, each)
+def _of_run(subject: Subject, instruction: Instruction) -> Iterator[Value]:
+    for each in given(subject.script(instruction)):
+        yield _in_shell(subject.dockerfile.source, each)
 
 
 def _image(image: str, instruction: Instruction) -> Value:
@@ -201,7 +204,7 @@ def _in_shell(source: Source, each: Given) -> Value:
     return Value(("shell", each.name), each.name, each.value, line)
 
 
-_READERS: Mapping[str, Callable[[Dockerfile, Instruction], Iterator[Value]]] = {
+_READERS: Mapping[str, Callable[[Subject, Instruction], Iterator[Value]]] = {
     **dict.fromkeys(("ARG", "ENV", "LABEL"), _of_pairs),
     **dict.fromkeys(("COPY", "ADD"), _of_copy),
     "FROM": _of_from,
@@ -250,7 +253,7 @@ def _in_files(
             yield from _of_requirements(then.source(path), now.source(path))
     for path in _scripts_run(subject):
         if path in now and path in then and path not in same and not _is_ours(overlay, path):
-            was, new = _of_script(then.source(path)), _of_script(now.source(path))
+            was, new = (_of_script(subject, each.source(path)) for each in (then, now))
             yield from (row for row in _compared(was, new, path) if row.old and row.new)
 
 
@@ -294,8 +297,8 @@ def _asked_for(source: Source) -> list[Value]:
     return found
 
 
-def _of_script(source: Source) -> list[Value]:
-    return [_in_shell(source, each) for each in given(read_text(source.text))]
+def _of_script(subject: Subject, source: Source) -> list[Value]:
+    return [_in_shell(source, each) for each in given(subject.scripts.of_text(source.text))]
 
 
 def _scripts_run(subject: Subject) -> list[str]:

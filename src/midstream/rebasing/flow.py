@@ -541,7 +541,7 @@ class _Rebase:
                 self.before, overlay, subject, stage, found, questions, versions
             )
         changes = history.changes(self.before, subject, ledger, questions)
-        then = self.before.subject.dockerfile if self.before else None
+        then = self.before.subject if self.before else None
         return Rebased(
             overlay, origin, self.assembled, ledger, plan, lock, tuple(found), tuple(questions),
             as_sibling(overlay, origin, self.proofs.view), subject, changes,
