@@ -81,6 +81,8 @@ class Walk:
         self._locks[rebased.overlay.folder] = rebased.decisions
         text = Earlier(origin.dockerfile, dockerfiles_beside(origin), origin.snapshot)
         self._earlier[_of(rebased.decisions)] = text
+        asked_for = {_of(lock) for lock in self._locks.values()}
+        self._earlier = {then: of for then, of in self._earlier.items() if then in asked_for}
 
 
 def _of(lock: Decisions) -> tuple[str | None, ...]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from midstream.dockerfile import scripts
 from midstream.dockerfile.scan import parse
 from midstream.dockerfile.scripts import Scripts
 from midstream.dockerfile.shell import read_script, read_text
 from midstream.source import Source
+
+if TYPE_CHECKING:
+    import pytest
 
 PIECES = (
     "RUN ", "ONBUILD ", "CMD ", "HEALTHCHECK CMD ", "ENV a=b", "\n", " \\\n", "# said\n", " && ",
@@ -60,6 +66,17 @@ def test_one_text_under_two_escapes_is_two_scripts() -> None:
         dockerfile = parse(Source("Dockerfile", f"{top}FROM a\nRUN a \\\n b\n"))
         for instruction in dockerfile.instructions:
             assert known.of(dockerfile, instruction) == read_script(dockerfile, instruction)
+
+
+def test_too_many_scripts_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scripts, "_MOST", 3)
+    known = Scripts()
+    first = known.of_text("a")
+    assert [known.of_text(text) for text in "bc"] == [read_text(text) for text in "bc"]
+    assert known.of_text("a") is first
+    assert known.of_text("d") == read_text("d")
+    assert known.of_text("a") is not first
+    assert known.of_text("a") == first
 
 
 @given(TEXTS)

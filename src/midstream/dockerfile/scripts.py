@@ -26,9 +26,12 @@ if TYPE_CHECKING:
     from midstream.dockerfile.model import Dockerfile, Instruction
 
 
+_MOST = 10_000  # some 60 releases of nine Dockerfiles have half of it
+
+
 class Scripts:
     """Remembers scripts by all that reading them depends on: an instruction's text, how far its
-    arguments reach, and the escape character."""
+    arguments reach, and the escape character. When there are too many, it starts anew."""
 
     def __init__(self) -> None:
         self._read: dict[Hashable, tuple[Script, int]] = {}
@@ -39,15 +42,20 @@ class Scripts:
         reach = arguments.start - start, arguments.end - start
         key = dockerfile.escape, dockerfile.text(instruction.span), reach
         if key not in self._read:
-            self._read[key] = read_script(dockerfile, instruction), start
+            self._keep(key, read_script(dockerfile, instruction), start)
         script, at = self._read[key]
         return moved(script, start - at)
 
     def of_text(self, text: str) -> Script:
         """As `read_text` gives it, for a script that stands alone."""
         if text not in self._read:
-            self._read[text] = read_text(text), 0
+            self._keep(text, read_text(text), 0)
         return self._read[text][0]
+
+    def _keep(self, key: Hashable, script: Script, at: int) -> None:
+        if len(self._read) >= _MOST:
+            self._read.clear()
+        self._read[key] = script, at
 
 
 def moved(script: Script, by: int) -> Script:
