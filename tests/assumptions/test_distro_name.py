@@ -16,6 +16,7 @@ from midstream.assumptions.distro_name import check
         ("ADD https://a/debian12/b.tgz /b", "debian12"),
         ("RUN curl https://a/dists/bookworm/b", "bookworm"),
         ("ONBUILD RUN echo noble", "noble"),
+        ("RUN echo b\u0131onic", "b\u0131onic"),  # a letter that `re.IGNORECASE` takes for an i
     ],
 )
 def test_another_systems_name_is_found(line: str, name: str) -> None:

@@ -87,7 +87,7 @@ _WHY = "EL's name for it"
 def convert(subject: Subject) -> Outcome:
     """EL's names, in every live stage that stands on UBI."""
     edits = [Edit(span, _FILES[subject.dockerfile.text(span)], NAME, _WHY)
-             for _, instruction, span in own_files(subject, _FILE)
+             for _, instruction, span in own_files(subject, _FILE, holding=tuple(_FILES))
              if instruction.flag("from") is None and not _is_deeper(subject, span)
              and not subject.is_claimed(span)]  # fmt: skip
     for _, command in _commands(subject):
@@ -127,14 +127,14 @@ def _commands(subject: Subject) -> Iterator[tuple[Stage, Command]]:
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
     """What is left under Debian's name, and what EL keeps in another way."""
-    for stage, _, span in own_files(subject, _FILE):
+    for stage, _, span in own_files(subject, _FILE, holding=tuple(_FILES)):
         name = subject.dockerfile.text(span)
         message = f"`{name}` is Debian's; EL has `{_FILES[name]}`"
         if _is_deeper(subject, span):
             message = f"EL reads no folders below {_FILES[name]}, where Debian's `{name}` has some"
         advice = "name it with an edit of the overlay"
         yield finding(subject, stage, OTHER_NAME, span, message, advice)
-    for stage, instruction, span in own_files(subject, _OTHER):
+    for stage, instruction, span in own_files(subject, _OTHER, holding=tuple(_ELSEWHERE)):
         message, advice = _ELSEWHERE[subject.dockerfile.text(span)]
         # OPENSSL_CONF may name a file of one's own there.
         if instruction.keyword not in ("ENV", "ARG") or "openssl" not in message.lower():

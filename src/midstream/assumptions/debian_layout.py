@@ -51,12 +51,13 @@ _FOLDERS = {
     r"/etc/pam\.d/common-(?:account|auth|password|session)": "PAM reads /etc/pam.d/system-auth",
 }
 _FOLDER = re.compile(rf"(?<![\w.}}/-])(?:{'|'.join(_FOLDERS)})(?![\w-])")
+_HOLDING = tuple(re.split(r"[\\(]", folder)[0] for folder in _FOLDERS)  # what is plain of each
 
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
     """The first place of each folder in each stage."""
     said: set[tuple[int, str]] = set()
-    for stage, _, span in own_files(subject, _FOLDER):
+    for stage, _, span in own_files(subject, _FOLDER, holding=_HOLDING):
         name = subject.dockerfile.text(span)
         instead = next(text for folder, text in _FOLDERS.items() if re.fullmatch(folder, name))
         if (stage.index, instead) not in said:

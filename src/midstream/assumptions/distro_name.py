@@ -36,8 +36,9 @@ package. It may install and then fail when it is loaded.
 RULES = (OTHER_SYSTEM,)
 
 _CODENAMES = ("bionic", "focal", "jammy", "noble", "plucky", "bullseye", "bookworm", "trixie")
+_NAMES = ("ubuntu", "debian", *_CODENAMES)
 # Most letters begin none of them, which one look says.
-_FIRST = "".join(sorted({name[0] for name in ("ubuntu", "debian", *_CODENAMES)}))
+_FIRST = "".join(sorted({name[0] for name in _NAMES}))
 _SYSTEM = re.compile(
     rf"(?=[{_FIRST}])(?:\bubuntu[-_]?\d\d[._]?\d\d\b|\bdebian[-_]?1\d\b"
     rf"|(?<![\w-])(?:{'|'.join(_CODENAMES)})(?![\w-]))",
@@ -48,6 +49,8 @@ _WHERE = frozenset(("RUN", "ARG", "ENV", "ADD", "ONBUILD"))
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
     """Every such name in the live RUN, ARG, ENV and ADD."""
+    if not _may_be_named(subject.dockerfile.source.text):
+        return
     bases = {name for each in subject.dockerfile.stages for name in names_in(each.image)}
     for stage, instruction, span in occurrences(subject, _SYSTEM, _WHERE):
         if stage is None and _declares(subject, instruction, span) in bases:
@@ -58,6 +61,15 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
             f"`{name}` names another system than {subject.platform.name}",
             f"take the file for EL {subject.platform.release}, with an edit of the overlay",
         )  # fmt: skip
+
+
+def _may_be_named(text: str) -> bool:
+    """Whether it is worth looking: to look for the bare names is fast.
+
+    Beyond ASCII, `re.IGNORECASE` takes more letters for the same than `lower` does.
+    """
+    lower = text.lower()
+    return not text.isascii() or any(name in lower for name in _NAMES)
 
 
 def _declares(subject: Subject, instruction: Instruction, span: Span) -> str:

@@ -54,7 +54,7 @@ _WHY = "EL's home of this Java"
 def convert(subject: Subject) -> Outcome:
     """EL's names, where version and machine can be told."""
     edits = []
-    for stage, instruction, span in own_files(subject, _HOME):
+    for stage, instruction, span in own_files(subject, _HOME, holding=("/usr/lib/jvm/",)):
         name = _on_el(subject, stage, instruction, subject.dockerfile.text(span))
         if name and instruction.flag("from") is None and not subject.is_claimed(span):
             edits.append(Edit(span, name, NAME, _WHY))
@@ -63,7 +63,7 @@ def convert(subject: Subject) -> Outcome:
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
     """What is left under Debian's name."""
-    for stage, _, span in own_files(subject, _HOME):
+    for stage, _, span in own_files(subject, _HOME, holding=("/usr/lib/jvm/",)):
         name = subject.dockerfile.text(span).removesuffix("$(").removesuffix("`")
         yield finding(
             subject, stage, OTHER_HOME, span, f"`{name}` is Debian's home of Java",

@@ -37,11 +37,12 @@ _FOLDER = re.compile(
     r"-print-multiarch\b|(?<=/lib/)\*(?=/[^\s/*]*\.so\b)|"
     r"(?<=[/*])(?:x86_64|aarch64|arm64|powerpc64le|s390x|\*|\$\([^()\n]*\)|\$\{?\w+\}?)-linux-gnu\b"
 )
+_HOLDING = ("-print-multiarch", "/lib/*", "-linux-gnu")
 
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
     """Every multiarch folder that is left."""
-    for stage, _, span in occurrences(subject, _FOLDER):
+    for stage, _, span in occurrences(subject, _FOLDER, holding=_HOLDING):
         name = subject.dockerfile.text(span)
         yield finding(
             subject, stage, MULTIARCH, span,

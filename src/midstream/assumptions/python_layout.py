@@ -76,7 +76,7 @@ def _base(subject: Subject, stage: int) -> Base | None:
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
     """Every `dist-packages` that is left, and programs taken from where a builder has none."""
-    for stage, _, span in occurrences(subject, _DEBIAN):
+    for stage, _, span in occurrences(subject, _DEBIAN, holding=("dist-packages",)):
         yield finding(
             subject, stage, DIST_PACKAGES, span,
             "`dist-packages` is Debian's; on EL there is no such folder",
