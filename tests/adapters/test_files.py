@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import resource
 import signal
 from typing import TYPE_CHECKING
@@ -34,6 +35,17 @@ def test_a_file_keeps_its_mode_when_it_is_replaced(tmp_path: Path) -> None:
     path.chmod(0o751)
     write(path, b"new")
     assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"new", 0o751)
+
+
+def test_a_new_file_has_the_mode_that_the_person_wants_for_files(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        for name in ("one", "two"):
+            write(tmp_path / name, b"x")
+    finally:
+        left = os.umask(before)
+    assert [each.stat().st_mode & 0o777 for each in tmp_path.iterdir()] == [0o640, 0o640]
+    assert left == 0o027
 
 
 def test_a_full_disk_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:

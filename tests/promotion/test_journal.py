@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -19,9 +19,6 @@ from midstream.adapters.files import CannotWrite
 from midstream.errors import Exit
 from midstream.promotion import journal
 from midstream.promotion.journal import AnotherRuns, Journal, JournalDamaged
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def opened(folder: Path) -> Journal:
@@ -133,3 +130,30 @@ def test_what_add_returned_survives_a_kill(tmp_path: Path) -> None:
     assert [each.fields for each in journal.read(tmp_path)] == [{"tag": "a"}]
     with opened(tmp_path):  # the lock went with the process
         pass
+
+
+def test_a_line_is_on_the_disk_before_the_next_step_and_so_is_the_journals_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[int] = []
+    really = os.fsync
+
+    def noted(handle: int) -> None:
+        written.append(os.fstat(handle).st_ino)
+        really(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    before = len(list(Path("/dev/fd").iterdir()))
+    with opened(tmp_path / "run") as first:
+        assert written == [(tmp_path / "run").stat().st_ino]
+        first.add("intent")
+        assert written[1:] == [(tmp_path / "run" / "journal.jsonl").stat().st_ino]
+    assert len(list(Path("/dev/fd").iterdir())) == before
+
+
+def test_a_closed_journal_takes_no_step(tmp_path: Path) -> None:
+    with opened(tmp_path) as closed:
+        closed.add("intent")
+    with pytest.raises(RuntimeError, match="closed"):
+        closed.add("copied")
+    assert [each.step for each in journal.read(tmp_path)] == ["intent"]
