@@ -231,9 +231,10 @@ def test_a_release_tag_is_moved_only_with_a_reason_that_the_plan_keeps(scene: Sc
 
 def test_tags_that_are_held_are_left_alone(scene: Scene) -> None:
     plan = scene.world.plan("rocm")
+    scene.target.load("vllm/vllm-rocm", images.image(seed=99), LATEST)  # nobody's concern here
     report = scene.apply(plan)
     assert report.exit_code == Exit.OK
-    assert scene.holds("rocm") == {UNIQUE: "new", RELEASE: "new", MINOR: "old", LATEST: "old"}
+    assert scene.holds("rocm") == {UNIQUE: "new", RELEASE: "new", MINOR: "old", LATEST: "another"}
 
 
 def test_a_source_that_is_gone_since_the_plan(scene: Scene) -> None:

@@ -485,6 +485,35 @@ def dated(seed: int, says: dict[str, str]) -> images.Artifact:
     return images.multi_arch(seed=seed, labels=labels, created=created)
 
 
+def test_a_version_counts_where_all_platforms_say_it(
+    world: World, double: Double, other_double: Double
+) -> None:
+    double.load("ci/rocm", dated(1, {"version": "0.33.1"}), COMMIT)
+    parts = {
+        f"linux/{machine}": images.image(
+            seed=number,
+            platform=f"linux/{machine}",
+            labels={LABELS["version"]: f"0.3{number}.0"},
+            created="2025-12-01T00:00:00Z",
+        )
+        for number, machine in ((4, "amd64"), (5, "arm64"))
+    }
+    other_double.load("vllm/vllm-rocm", images.index(parts), "latest")
+    assert codes(only(world.plan())) == []
+
+
+def test_a_tag_that_is_held_does_not_go_back(
+    world: World, double: Double, other_double: Double
+) -> None:
+    world.policy = GROUP
+    double.load("ci/rocm", dated(1, {"version": "0.33.1"}), COMMIT)
+    double.load("ci/tpu", images.image(seed=2), COMMIT)
+    newer = dated(2, {"version": "0.34.0"})
+    other_double.load("vllm/vllm-rocm", newer, "0.33", "latest")
+    assert codes(world.plan().units[0]) == ["MS430"] * 2
+    assert codes(only(world.plan("rocm"))) == []
+
+
 def test_what_a_floating_tag_holds_and_nobody_can_read_holds_nobody_up(
     world: World, double: Double, other_double: Double
 ) -> None:
