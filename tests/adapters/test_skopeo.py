@@ -33,7 +33,7 @@ from midstream.adapters.skopeo import Image, Skopeo, SkopeoTooOld
 from midstream.adapters.skopeo_errors import Damaged, Incomplete, MisusedSkopeo, PolicyRejected
 from midstream.errors import Exit, MidstreamError
 from registries import faults, images
-from registries.debian import PASSWORD
+from registries.debian import PASSWORD, USER
 from registries.faults import Fault
 
 if TYPE_CHECKING:
@@ -268,6 +268,27 @@ def test_a_login_that_is_wrong_missing_or_no_json(
         target = at(debian_password, "a", "v", authfile=path)
         with pytest.raises(CannotLogIn):
             skopeo.copy(source, target, images.OCI_MANIFEST)
+
+
+def test_an_identity_token_is_a_login_too(skopeo: Skopeo, double: Double, tmp_path: Path) -> None:
+    path = tmp_path / "auth.json"
+    login = {"auth": "", "identitytoken": "identity"}
+    path.write_text(json.dumps({"auths": {double.address: login}}))
+    digest = double.load("a", images.image(), "v1")
+    double.logins = {USER: PASSWORD}
+    source = at(double, "a", digest, authfile=path)
+    skopeo.copy(source, at(double, "b", "v", authfile=path), images.OCI_MANIFEST)
+    assert double.holds("b", "v") == digest
+
+
+def test_what_skopeo_says_is_shown_without_secrets_and_without_names() -> None:
+    image = Image(Endpoint("quay.io", "quay.io"), "a", "v")
+    said = b'level=fatal msg="lookup quay.io: no such host for ab and abcd"'
+    found = skopeo_errors.classify(
+        process.Finished(("skopeo",), 1, b"", said), [image], ["ab", "abcd"]
+    )
+    assert found.message == "skopeo: lookup …: no such host for … and …"
+    assert isinstance(found, UnknownHost)
 
 
 def test_a_policy_can_refuse_an_image(double: Double, tmp_path: Path) -> None:
