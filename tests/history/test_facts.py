@@ -88,8 +88,11 @@ def told(demo: Demo) -> list[tuple[str, str, str]]:
         (("docker/Dockerfile", "--level 1.5", "--level 1.6"), ("--level", "1.5 -> 1.6")),
         (("docker/Dockerfile", "u:22.04", "u:24.04"), ("BASE", "ubuntu:22.04 -> ubuntu:24.04")),
         (("requirements/app.txt", "torch==2.8.0", "torch==2.9.0"), ("torch", "==2.8.0 -> ==2.9.0")),
+        (("requirements/app.txt", "old==1", "Old==2"), ("Old", "==1 -> ==2")),
         (("requirements/app.txt", "plain", "plain<2"), ("plain", "any version -> <2")),
         (("requirements/app.txt", "old==1", "new==2"), ("new", "None -> ==2")),
+        (("requirements/app.txt", "plain", "plain\n--find-links https://x.example/v1.2/w"),
+         ("--find-links", "None -> https://x.example/v1.2/w")),
         (("requirements/common.txt", "numpy>=1", "numpy>=2"), ("numpy", ">=1 -> >=2")),
         (("requirements/common.txt", "> '3'", "> '3.1'"),
          ("marked", "==1; python_version > '3' -> ==1; python_version > '3.1'")),
@@ -120,6 +123,13 @@ def test_what_nothing_shipped_reads_is_not(tmp_path: Path, change: tuple[str, st
     demo = scene(tmp_path)
     release(demo, change)
     assert told(demo) == []
+
+
+def test_the_tag_of_the_image_that_a_stage_stands_on_is_a_value(tmp_path: Path) -> None:
+    demo = make(tmp_path, "FROM ubuntu:22.04 AS final\n")
+    assert demo.run("rebase", "--target", "app").exit_code == 0
+    release(demo, ("docker/Dockerfile", "22.04", "24.04"))
+    assert told(demo) == [("docker/Dockerfile", "ubuntu", ":22.04 -> :24.04")]
 
 
 def test_one_value_is_one_row_with_all_its_places(tmp_path: Path) -> None:

@@ -23,3 +23,8 @@ def test_where_nothing_else_is_there_nothing_is_asked() -> None:
 
 def test_a_file_that_resembles_two_about_alike_is_its_own() -> None:
     assert other_predecessor(text(1, 2, 3), text(1, 2, 4), {"b": text(1, 2, 5)}) is None
+
+
+def test_a_short_file_that_has_nothing_in_common_is_no_predecessor() -> None:
+    assert other_predecessor(text(1, 2, 3, 4), text(1, 2, 3, 5, 6, 7), {"b": text(9)}) is None
+    assert other_predecessor(text(9), text(8), {"b": text(1, 2, 3)}) is None
