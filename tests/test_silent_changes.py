@@ -132,6 +132,17 @@ def test_an_image_that_files_were_taken_from_already_moves_on_without_a_question
     assert (ran.exit_code, ran.codes) == (0, [])
 
 
+def test_what_else_changes_in_an_instruction_that_an_edit_takes_whole_is_asked_about(
+    tmp_path: Path,
+) -> None:
+    text = SERVED.replace("RUN touch /t", "RUN touch /t && touch /u")
+    edit = (
+        "{id: ours, at: tools / RUN / touch /t, replace: RUN touch /t, scope: instruction, why: w}"
+    )
+    ran = after(tmp_path, ("touch /u", "touch /v"), text=text, body=f"edits: [{edit}]\n")
+    assert (ran.exit_code, ran.codes) == (1, ["MS220"])
+
+
 # --- the lock ---
 
 

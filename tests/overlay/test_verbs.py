@@ -388,6 +388,9 @@ def test_a_drop_of_what_is_gone_is_a_warning_and_of_what_was_renamed_an_error() 
 def test_a_swap_that_upstream_has_made_itself_is_a_warning() -> None:
     edit = "{id: x, at: build / RUN / configure, swap: [/opt, /usr], why: w}"
     assert refused(TEXT, edit) == [("MS526", 6, "`x`: upstream has `/usr` now")]
+    text = "FROM a AS final\nRUN cp a /usr\nRUN cp a /var\n"
+    edit = "{id: x, at: final / RUN / cp, swap: [/opt, /usr], why: w}"
+    assert refused(text, edit) == [("MS526", 6, "`x`: upstream has `/usr` now")]
 
 
 def test_a_template_that_can_not_be_filled_in_stops_with_exit_code_2() -> None:
