@@ -143,3 +143,9 @@ def test_a_stage_that_does_not_ship_declares_nothing() -> None:
 def test_a_proxy_is_declared_by_buildkit() -> None:
     text = "FROM x AS final\n"
     assert defaults(text, HTTPS_PROXY="p", no_proxy="q", OTHER="r") == (text, ("OTHER",))
+
+
+def test_an_argument_that_has_the_value_already_is_left_as_it_is() -> None:
+    subject, _ = subject_of("FROM x AS final\nARG A=1\nARG B\n")
+    edits, lost = argument_defaults(subject, {"A": ("1", "why"), "B": ("2", "why")})
+    assert ([edit.text for edit in edits], lost) == (["=2"], ())

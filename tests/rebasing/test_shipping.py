@@ -93,6 +93,8 @@ def test_every_argument_of_upstreams_release_that_ours_does_not_answer_is_an_err
     ]
     assert {found.source.name for found in rebased.findings} == {".buildkite/release-pipeline.yaml"}
     assert {found.context for found in rebased.findings} == {"demo 2.1"}
+    also = [found.also for found in rebased.findings if found.also]
+    assert [each.source[each.span] for each in also] == ["2"]
 
 
 def test_what_is_given_or_set_aside_is_answered(tmp_path: Path) -> None:
