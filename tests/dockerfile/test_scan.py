@@ -217,6 +217,7 @@ def test_a_binary_file_is_one_finding() -> None:
         ("FROM a\nONBUILD\n", [("MS108", "ONBUILD")]),
         ("FROM a\nONBUILD COPY\n", [("MS108", "COPY")]),
         ("FROM a\nENV A\n", [("MS109", "A")]),
+        ("FROM a\nENV\nLABEL\n", [("MS108", "ENV"), ("MS108", "LABEL")]),
         ("FROM a\nCMD [1, 2]\n", [("MS109", "[1, 2]")]),
     ],
 )
