@@ -236,7 +236,7 @@ class _Placer:
 def _inside(source: str, path: str) -> str | None:
     """Where a file stands in what a source of a COPY or a mount takes: "" where it is the file
     itself, None where it isn't in there."""
-    wanted = posixpath.normpath(source.lstrip("/") or ".")
+    wanted = posixpath.normpath(source.lstrip("/"))  # "." for nothing
     if wanted == ".":
         return path
     for taken in _above(path):
