@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from midstream.assumptions import shelf as assumptions
+from midstream.assumptions.missing_tool import NOT_THERE
 from midstream.checks import debian_left
 from midstream.checks.view import View
 from midstream.conversions import shelf as conversions
@@ -91,6 +92,9 @@ def _left(subject: Subject, assembled: Assembled, known: list[Diagnostic]) -> li
         for each in subject.dockerfile.instructions
         if any(f.is_error and f.span in each.span for f in known)
     ]
+    if any(f.is_error and f.rule.code.startswith("MS20") for f in known):
+        # What wasn't converted would have installed a program, or not: that is said already.
+        found = [f for f in found if f.rule is not NOT_THERE]
     source = subject.dockerfile.source
     shown = at_source(found, assembled, source, "")
     return [f for f in shown if not (f.source is source and any(f.span in span for span in spans))]

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from assumptions.looking import MANYLINUX, MINIMAL, VENV, look, on_ubi, sibling, told
+from assumptions.looking import MANYLINUX, MINIMAL, UBI, VENV, look, on_ubi, sibling, told
 from midstream.assumptions.python_name import check
+from midstream.diagnostic import Severity
 
 INSTALL = "RUN dnf install -y python3.12 python3.12-pip"
 
@@ -89,7 +90,7 @@ def test_a_folder_on_path_that_brings_no_python_changes_nothing() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        on_ubi("RUN python3 a.py && pip3 list"),
+        on_ubi("RUN python3 a.py"),
         on_ubi("RUN python3 a.py", INSTALL),
         on_ubi(INSTALL, "RUN python3.12 a.py && /usr/local/bin/python3 b.py && echo python3"),
         on_ubi(INSTALL, "RUN python3 a.py", base=MANYLINUX),
@@ -97,6 +98,41 @@ def test_a_folder_on_path_that_brings_no_python_changes_nothing() -> None:
     ],
 )
 def test_what_is_as_it_should_be_is_fine(text: str) -> None:
+    assert told(check(look(text))) == []
+
+
+@pytest.mark.parametrize("base", [UBI, MINIMAL, "nvidia/cuda:13.0.2-base-ubi9"])
+@pytest.mark.parametrize("name", ["pip", "pip3"])
+def test_pip_is_in_no_image_that_isn_t_made_for_python(base: str, name: str) -> None:
+    (found,) = check(look(on_ubi(f"RUN {name} install flask && pip list", base=base)))
+    assert told([found]) == [("MS307", 2, name)]
+    assert found.severity is Severity.WARNING
+    help_ = "install `python3.12-pip` before, and call `python3.12 -m pip`, or waive MS307"
+    assert (found.help or "").startswith(help_)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "RUN dnf install -y python3-pip && pip3 list",
+        "RUN dnf install -y python3.9-pip && pip list",
+        "RUN python3 -m ensurepip && pip list",
+        "RUN curl https://a/get-pip.py | python3 && pip list",
+        "RUN if command -v pip; then pip list; fi",
+        "RUN python3 -m venv /v && . /v/bin/activate && pip list",
+        "RUN /opt/x/bin/pip list && uv pip list && python3 -m pip list",
+        "ENV PATH=/opt/venv/bin:$PATH\nRUN pip list",
+        "COPY --from=a /b/pip /usr/local/bin/pip\nRUN pip list",
+        "FROM pytorch/manylinux2_28-builder:cuda13.0\nRUN pip list",
+        "FROM registry.access.redhat.com/ubi9/python-312-minimal:9.8\nRUN pip list",
+    ],
+)
+def test_a_pip_that_something_brought_is_fine(line: str) -> None:
+    assert told(check(look(on_ubi(line)))) == []
+
+
+def test_a_parent_s_pip_is_its_child_s() -> None:
+    text = on_ubi("RUN dnf install -y python3-pip") + "FROM final\nRUN pip list\n"
     assert told(check(look(text))) == []
 
 

@@ -85,6 +85,14 @@ def test_what_can_not_be_converted_is_a_finding_and_the_rest_is_converted(tmp_pa
     assert "--> <stdin>:2:24" in ran.err
 
 
+def test_a_program_that_an_unconverted_install_may_bring_is_not_missed(tmp_path: Path) -> None:
+    for package, said, unsaid in (("nosuch", "MS203", "MS307"), ("git", "MS307", "MS203")):
+        text = f"{UBUNTU}RUN apt-get install -y {package}\nRUN pip list\n"
+        ran = Ran(tmp_path, "convert", "-", stdin=text.encode())
+        assert said in ran.err
+        assert unsaid not in ran.err
+
+
 def test_a_warning_is_1_only_when_it_is_asked_for(tmp_path: Path) -> None:
     text = UBUNTU + "RUN apt-get install -y jq && apt-get autoremove -y\n"
     assert Ran(tmp_path, "convert", "-", stdin=text.encode()).code == 0

@@ -33,7 +33,8 @@ NOT_THERE = Rule(
 before.
 
 **Why it matters.** Essential on Debian, absent from UBI: `which`, and on ubi-minimal `tar`, `gzip`,
-`find`, `xargs`, `useradd`, `ps` and `diff` as well. Behind `|| true` or inside `if` nobody notices.
+`find`, `xargs`, `useradd`, `ps` and `diff` as well; `pip` is in the images for Python alone. Behind
+`|| true` or inside `if` nobody notices.
 
 **The way out.** Install the package that the finding names, in an edit before that RUN. If another
 package brings the program along, waive the finding with that reason.

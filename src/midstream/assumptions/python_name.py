@@ -1,14 +1,16 @@
-"""`python3` and `pip3` where `python3.12` was installed: on EL that brings no such names."""
+"""`python3` and `pip3` where `python3.12` was installed: on EL that brings no such names. And `pip`
+where nothing was: only the images that are made for Python have one."""
 
 from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from midstream.assumptions.missing_tool import NOT_THERE
 from midstream.assumptions.places import finding
-from midstream.diagnostic import Rule
+from midstream.diagnostic import Rule, Severity
 from midstream.dockerfile.arguments import transfer
 from midstream.dockerfile.variables import expand
 from midstream.ubi.survey import survey
@@ -48,6 +50,7 @@ _PYTHONS, _PIPS = frozenset(("python", "python3")), frozenset(("pip", "pip3"))
 _NAMES = _PYTHONS | _PIPS
 _SYSTEM = frozenset(("", "/bin", "/usr/bin"))
 _LINKING = frozenset(("alternatives", "cp", "install", "ln", "mv", "update-alternatives"))
+_LOOKING = frozenset(("command", "hash", "type", "which"))
 _BRINGING = frozenset((".", "conda", "mamba", "micromamba", "pyenv", "source"))
 _INSTALLS_PIP = re.compile(r"ensurepip|(?:.*/)?get-pip\.py")
 _FILLED = frozenset(("/", "/usr", "/usr/bin", "/usr/local", "/usr/local/bin"))
@@ -60,9 +63,11 @@ _OTHERS = re.compile(
 
 @dataclass
 class _Python:
-    """What a stage has: the newest `installed` version, and the `names` that lead somewhere."""
+    """What a stage has: the newest `installed` version, whether dnf's own Python has a `pip`, and
+    the `names` that lead somewhere."""
 
     installed: str = ""
+    pip: bool = False
     names: set[str] = field(default_factory=set)
 
 
@@ -73,7 +78,7 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
     for stage in subject.live_stages:
         parent = subject.graph.base(stage.index).target
         before = known.get(parent, _Python()) if parent is not None else _Python()
-        python = known[stage.index] = _Python(before.installed, set(before.names))
+        python = known[stage.index] = replace(before, names=set(before.names))
         footing = footings[stage.index]
         base = subject.platform.base_for(footing.image or "")
         if footing.manager is None or base is None or base.venv:
@@ -99,6 +104,11 @@ def _instruction(
             if name not in python.names and not _is_said(subject, word):
                 python.names.add(name)
                 yield _found(subject, stage, word, python.installed, systems)
+        elif word is not None and not (elsewhere or python.pip):
+            name = posixpath.basename(word.value)
+            if name in _PIPS - python.names:
+                python.names |= _PIPS
+                yield _no_pip(subject, stage, word)
         _learn(subject, instruction, command, python)
 
 
@@ -135,14 +145,32 @@ def _found(subject: Subject, stage: Stage, word: Word, installed: str, systems: 
     )  # fmt: skip
 
 
+def _no_pip(subject: Subject, stage: Stage, word: Word) -> Diagnostic:
+    row = subject.packages.find("python3-pip")
+    package = row.rpms[0] if row and row.rpms else "python3-pip"
+    python = package.removesuffix("-pip")
+    call = "" if python == "python3" else f", and call `{python} -m pip`"
+    return finding(
+        subject, stage, NOT_THERE, word.span,
+        f"`{posixpath.basename(word.value)}` isn't in the base image, and nothing installs it "
+        "before",
+        f"install `{package}` before{call}, or waive MS307 with what brings it along",
+        Severity.WARNING,
+    )  # fmt: skip
+
+
 def _learn(subject: Subject, instruction: Instruction, command: Command, python: _Python) -> None:
     """What a command installs, or which names it gives a Python."""
     values = [word.value for word in command.arguments]
     if command.name in _INSTALLERS and "install" in values:
         known = subject.graph.scope.at(instruction)
         for value in values:
-            found = _PACKAGE.fullmatch(expand(value, known).text)
+            name = expand(value, known).text
+            found = _PACKAGE.fullmatch(name)
             python.installed = found[1] if found else python.installed
+            python.pip = python.pip or name.endswith("-pip")
+    elif command.name in _LOOKING:
+        python.names |= _NAMES & set(values)  # it reckons with its absence
     elif command.name in _LINKING:
         python.names |= _NAMES & {posixpath.basename(value) for value in values[1:]}
     elif command.name in _BRINGING or (command.name == "make" and "install" in str(values)):
@@ -164,4 +192,4 @@ def _fills(subject: Subject, instruction: Instruction) -> bool:
         return False
     to = transfer(subject.dockerfile, inner).destination
     folder = to.text.strip("\"'").rstrip("/") or "/" if to is not None else ""
-    return folder in _FILLED
+    return folder in _FILLED or posixpath.basename(folder) in _NAMES
