@@ -34,6 +34,15 @@ def test_a_sibling_brings_its_users_along() -> None:
     assert told(found) == [("MS308", 2, "useradd --uid=2000 other")]
 
 
+@pytest.mark.parametrize("line", ["RUN useradd -m -u 1001 app", "RUN useradd default"])
+def test_the_user_that_an_image_runs_as_is_there_already(line: str) -> None:
+    text = on_ubi(line, base="registry.access.redhat.com/ubi9/python-312:9.8")
+    (found,) = check(look(text))
+    assert found.message.endswith("is there already in the image")
+    assert "choose another number" in (found.help or "")
+    assert told(check(look(on_ubi(line)))) == []
+
+
 def test_the_two_branches_of_an_if_create_one_user() -> None:
     text = on_ubi("RUN if [ -f a ]; then useradd app; else useradd -m app; fi")
     assert told(check(look(text))) == []

@@ -69,3 +69,46 @@ def test_programs_taken_from_where_a_builder_has_none_are_found(taken: str) -> N
     assert told(check(look(text))) == [("MS301", 3, taken)]
     assert told(check(look(text.replace(BUILDER, UBI)))) == []
     assert told(check(look(text.replace(taken, "/usr/local/bin/tool")))) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('CMD ["/usr/local/bin/python", "a.py"]', 'CMD ["/opt/app-root/bin/python", "a.py"]'),
+        ("RUN /usr/local/bin/pip3.12 list", "RUN /opt/app-root/bin/pip3.12 list"),
+        ("ENV PYTHON=/usr/local/bin/python3", "ENV PYTHON=/opt/app-root/bin/python3"),
+    ],
+)
+def test_a_builders_python_is_named_where_it_is(before: str, after: str) -> None:
+    assert converted(convert, on_ubi(before, base=BUILDER)) == on_ubi(after, base=BUILDER)
+    assert told(check(look(on_ubi(after, base=BUILDER)))) == []
+    assert converted(convert, on_ubi(before)) == on_ubi(before)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "RUN ln -s /opt/x/python /usr/local/bin/python",
+        "COPY python /usr/local/bin/python",
+        "RUN ls /usr/local/bin/python3-config /opt/usr/local/bin/python",
+    ],
+)
+def test_a_python_that_is_put_there_is_left(line: str) -> None:
+    assert converted(convert, on_ubi(line, base=BUILDER)) == on_ubi(line, base=BUILDER)
+    assert told(check(look(on_ubi(line, base=BUILDER)))) == []
+
+
+def test_a_link_to_a_builders_python_is_left_and_found() -> None:
+    text = on_ubi("RUN ln -s /usr/local/bin/python /opt/python", base=BUILDER)
+    assert converted(convert, text) == text
+    (found,) = check(look(text))
+    assert found.message == "no Python is there in this image; it is `/opt/app-root/bin/python`"
+
+
+def test_a_packages_program_is_run_from_the_builders_environment() -> None:
+    line = 'ENTRYPOINT ["/usr/local/bin/gunicorn", "app"]'
+    found = told(check(look(on_ubi("RUN pip install gunicorn", line, base=BUILDER))))
+    assert found == [("MS301", 3, "/usr/local/bin/gunicorn")]
+    assert told(check(look(on_ubi(line)))) == []
+    ours = on_ubi("COPY gunicorn /usr/local/bin/", line, base=BUILDER)
+    assert told(check(look(ours))) == []

@@ -22,6 +22,7 @@ from midstream.source import Span
          "RUN ln -sf /opt/venv/bin/python3 /usr/local/bin/python3"),
         ("RUN ln -s /usr/bin/python3.12-config /usr/bin/python3-config",
          "RUN ln -s /usr/bin/python3.12-config /usr/local/bin/python3-config"),
+        ("RUN ln -s /usr/local/bin/python3 /usr/bin/python3 && a", "RUN a"),
         ("RUN bash -c \"ln -s '/opt/a b' /usr/bin/pip\"",
          "RUN bash -c \"ln -s '/opt/a b' /usr/local/bin/pip\""),
     ],

@@ -136,6 +136,7 @@ def test_an_edit_of_an_overlay_explains_what_it_covers_and_nothing_beside(tmp_pa
         'RUN echo "A=/usr/lib/$(uname -m)-linux-gnu/x.so:$A" >> ~/.bashrc && make\n',
         "RUN cp a.crt /usr/local/share/ca-certificates/ && update-ca-certificates && make\n",
         "RUN rm /usr/lib/python3.12/EXTERNALLY-MANAGED && make\n",
+        "RUN ln -s /usr/local/bin/python3 /usr/bin/python3 && make\n",
         "RUN JAVA_HOME=/usr/lib/jvm/java-8-openjdk-amd64 make\n",
         "RUN apt-get install -y locales && localedef -i en_US -f UTF-8 en_US.UTF-8 && make\n",
     ],

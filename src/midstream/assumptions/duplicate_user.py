@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from midstream.assumptions.places import finding
 from midstream.diagnostic import Rule
+from midstream.ubi.survey import survey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,12 +21,14 @@ TWICE = Rule(
     "MS308",
     NAME,
     """\
-**What it says.** A user's name or number is created twice in one lineage.
+**What it says.** A user's name or number is created twice in one lineage, or the base image has it:
+`ubi9/python-312` has the user `default` with the number 1001.
 
 **Why it matters.** `useradd` fails for a name or number that is there ("already exists"); with
 `--non-unique` two users own one set of files.
 
 **The way out.** Take one of the two out: drop upstream's with an edit, or leave our fragment out.
+Where it is the image's, use that one, or choose another number.
 """,
 )
 RULES = (TWICE,)
@@ -41,10 +44,12 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
                 users = created(command)
                 double = [each for each in users if each in known]
                 if double and not _is_meant(script, known[double[0]], command):
+                    own = double[0] in _of_base(subject, stage.index)
                     yield finding(
                         subject, stage, TWICE, command.span,
-                        f"the user `{double[0]}` is there already",
-                        "take one of the two creations out, with an edit",
+                        f"the user `{double[0]}` is there already" + " in the image" * own,
+                        "use the image's user, or choose another number, with an edit" if own
+                        else "take one of the two creations out, with an edit",
                     )  # fmt: skip
                 known.update(dict.fromkeys(users, command))
 
@@ -76,7 +81,13 @@ def _inherited(subject: Subject, index: int) -> set[str]:
 def users_of_image(subject: Subject, index: int) -> set[str]:
     root = subject.graph.root(index)
     sibling = subject.siblings.get(root.image or "")
-    return set(sibling.users) if sibling else set()
+    return set(sibling.users) if sibling else _of_base(subject, index)
+
+
+def _of_base(subject: Subject, index: int) -> set[str]:
+    """The user that a base image runs as, where it isn't root; Red Hat's call it `default`."""
+    base = subject.platform.base_for(survey(subject)[index].image or "")
+    return {base.user, "default"} if base is not None and base.user else set()
 
 
 def users_at_end(subject: Subject, index: int) -> frozenset[str]:

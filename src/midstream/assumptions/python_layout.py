@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from midstream.diagnostic import Diagnostic
     from midstream.dockerfile.model import Instruction, Stage
+    from midstream.source import Span
     from midstream.ubi.subject import Subject
     from midstream.ubi.tables import Base
 
@@ -27,7 +29,7 @@ DIST_PACKAGES = Rule(
     NAME,
     """\
 **What it says.** A path names Debian's `dist-packages`, which EL doesn't have; or /usr/local, out
-of an image whose Python lives in an environment of its own.
+of or in an image whose Python lives in an environment of its own: `/usr/local/bin/gunicorn`.
 
 **Why it matters.** A `COPY` from there fails; worse, `rm -f` and `if [ -f … ]` on it do nothing,
 and the build is green. On EL pure packages go to `lib/python3.X/site-packages` and compiled ones to
@@ -45,6 +47,9 @@ _PATH = re.compile(
 )
 _DEBIAN = re.compile(r"\bdist-packages\b")
 _PROGRAMS = re.compile(r"/usr/local(?:/bin)?(?:/|/(?:pip|python)[\d.]*)?(?![\w./-])")
+_PYTHON = re.compile(r"(?<![\w.}/-])/usr/local/bin/(?P<name>(?:python|pip)[\d.]*)(?![\w./-])")
+_INSTALLED = re.compile(r"/usr/local/bin/[\w.-]+")
+_PUTTING = frozenset(("cp", "install", "ln", "mv"))
 _WHY = "packages go into the virtual environment"
 
 
@@ -58,7 +63,26 @@ def convert(subject: Subject) -> Outcome:
         if venv and found and found["python"] != "python3" and not subject.is_claimed(span):
             text = f"{venv}/lib/{found['python']}/site-packages"
             edits.append(Edit(span, text, NAME, _WHY))
+    for span, text, is_linked in _pythons(subject):
+        if not is_linked and not subject.is_claimed(span):
+            edits.append(Edit(span, text, NAME, "Python has an environment of its own there"))
     return Outcome(tuple(edits))
+
+
+def _pythons(subject: Subject) -> Iterator[tuple[Span, str, bool]]:
+    """Where `/usr/local/bin/python` is run or named in an image that has it in an environment, and
+    whether a link leads there, which `system-python` may take out."""
+    for stage, outer, span in occurrences(subject, _PYTHON):
+        base = _base(subject, stage.index) if stage is not None else None
+        found = _PYTHON.fullmatch(subject.dockerfile.text(span))
+        keyword = (outer.trigger or outer).keyword
+        if base is None or not base.venv or found is None or keyword in ("COPY", "ADD"):
+            continue
+        commands = [c for c in subject.script(outer).commands if span in c.span]
+        put = [c for c in commands if c.name in _PUTTING and c.arguments]
+        if not any(span in each.arguments[-1].span for each in put):
+            text = f"{base.venv}/bin/{found['name']}"
+            yield span, text, any(each.name == "ln" for each in put)
 
 
 def _environment(subject: Subject, stage: Stage | None) -> str:
@@ -82,11 +106,42 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
             "`dist-packages` is Debian's; on EL there is no such folder",
             "set `python: {layout: venv, …}` in the overlay, or name the folder with an edit",
         )  # fmt: skip
+    for span, text, _ in _pythons(subject):
+        yield finding(
+            subject, None, DIST_PACKAGES, span, f"no Python is there in this image; it is `{text}`",
+            "name it with an edit",
+        )  # fmt: skip
     for stage in subject.live_stages:
+        yield from _run(subject, stage)
         for arrow in subject.graph.needs(stage.index)[1:]:
             base = _base(subject, arrow.target) if arrow.target is not None else None
             if base is not None and base.venv:
                 yield from _programs(subject, stage, arrow.instruction, base)
+
+
+def _run(subject: Subject, stage: Stage) -> Iterator[Diagnostic]:
+    """A package's program that is run by the path which it has in Debian's Python images."""
+    base = _base(subject, stage.index)
+    if base is None or not base.venv:
+        return
+    for instruction in stage.instructions:
+        for command in subject.script(instruction).commands:
+            word = command.program
+            if word is None or not _INSTALLED.fullmatch(word.value) or _PYTHON.match(word.value):
+                continue
+            if not _is_filled(subject, stage, instruction):
+                yield finding(
+                    subject, stage, DIST_PACKAGES, word.span,
+                    f"nothing puts `{word.value}` there, and packages have theirs in {base.venv}",
+                    f"name it with an edit: {base.venv}/bin/{posixpath.basename(word.value)}",
+                )  # fmt: skip
+
+
+def _is_filled(subject: Subject, stage: Stage, instruction: Instruction) -> bool:
+    """Whether another instruction of a stage's lineage has to do with /usr/local/bin."""
+    stages = (subject.dockerfile.stages[n] for n in subject.graph.lineage(stage.index))
+    others = (each for s in stages for each in s.instructions if each is not instruction)
+    return any("/usr/local" in subject.dockerfile.text(each.span) for each in others)
 
 
 def _programs(

@@ -96,7 +96,7 @@ def _script(subject: Subject, instruction: Instruction) -> Iterator[Edit]:
         if subject.is_claimed(command.span):
             continue
         if command.name == "ln":
-            yield from _link(command)
+            yield from _link(command, doomed)
         elif command.name in ("rm", "unlink"):
             yield from _kept(command, doomed)
         elif command.name in ("update-alternatives", "alternatives"):
@@ -127,11 +127,16 @@ def _linked(command: Command, target: str, name: str) -> Edit:
     return Edit(command.core, text, NAME, _WHY)
 
 
-def _link(command: Command) -> Iterator[Edit]:
+def _link(command: Command, doomed: dict[Span, tuple[str, str]]) -> Iterator[Edit]:
     last = _destination(command)
     found = _LINK.fullmatch(last.value) if last else None
-    if last is not None and found is not None:
-        yield Edit(last.span, quote(f"/usr/local/bin/{found[1]}", command.quoting), NAME, _WHY)
+    if last is None or found is None:
+        return
+    ours = f"/usr/local/bin/{found[1]}"
+    if any(word.value == ours for word in command.arguments):
+        doomed[command.span] = (NAME, "what it leads to stands in /usr/local/bin already")
+    else:
+        yield Edit(last.span, quote(ours, command.quoting), NAME, _WHY)
 
 
 def _kept(command: Command, doomed: dict[Span, tuple[str, str]]) -> Iterator[Edit]:

@@ -123,7 +123,7 @@ class Explainer(Struct, frozen=True):
         if _APT_TOOLS.fullmatch(name):
             return True
         if edit.rule == "system-python":
-            return name in ("rm", "unlink") and _PYTHON.search(call.line) is not None
+            return name == "ln" or (name in ("rm", "unlink") and bool(_PYTHON.search(call.line)))
         if edit.rule == "debian-paths":  # `/usr/lib/$(uname -m)-linux-gnu` is one folder by now
             return name in ("uname", "arch")
         # Neighbours that go are one edit, which has the name of the first one's rule.
