@@ -75,6 +75,16 @@ def test_the_plan_itself_is_printed_as_one_document(demo: Demo, words: list[str]
     assert (content["kind"], content["plan"]) == ("build-args", demo.json(f"{RESULT}.build.json"))
 
 
+@pytest.mark.parametrize("path", [RESULT, "rendered/demo/app.files/tools/x.sh"])
+def test_what_is_not_as_it_was_proved_is_not_built(demo: Demo, path: str) -> None:
+    demo.write(path, demo.path(path).read_bytes() + b"\n")
+    ran = demo.run("build-args", "--target", "app")
+    assert (ran.exit_code, ran.stdout) == (Exit.REFUSED, "")
+    assert f"{path} isn't as midstream wrote it" in ran.stderr
+    demo.path(path).unlink()
+    assert f"{path} isn't there" in demo.run("build-args", "--target", "app").stderr
+
+
 def test_a_target_that_was_not_rebased_has_no_plan(demo: Demo) -> None:
     ran = demo.run("build-args", "--target", "base")
     assert ran.exit_code == Exit.USAGE

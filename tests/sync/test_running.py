@@ -162,6 +162,25 @@ def test_a_commit_of_ours_that_a_person_amended_is_a_persons(scene: Scene) -> No
     assert scene.outcomes() == {"app": "stopped"}
 
 
+def test_a_result_that_somebody_edited_on_the_base_is_not_written_over(scene: Scene) -> None:
+    scene.sync()
+    scene.midstream.git("update-ref", "refs/heads/main", scene.tip() or "")
+    path = "rendered/demo/Dockerfile.app.ubi"
+    fresh = scene.result()
+    by_hand = fresh.replace("make -j 4", "make -j 2")
+    scene.midstream.commit({path: by_hand}, "Less memory")
+    line = fresh[: fresh.index("make -j 4")].count("\n") + 1
+    tip = scene.tip()
+    scene.dockerfile("next")
+    for _ in range(2):
+        ran = scene.sync()
+        assert (ran.exit_code, scene.tip()) == (4, tip)
+        assert f"{path}:{line} was edited by hand" in ran.stdout
+        assert "midstream absorb --target app" in ran.stdout
+    scene.midstream.commit({path: fresh}, "Put it back")
+    assert scene.outcomes() == {"app": "moved"}
+
+
 ASKING = 'review: [{at: "@ship-lineage / ENV,ENTRYPOINT"}]\n'
 
 

@@ -11,7 +11,8 @@ import click
 
 from midstream import report
 from midstream.commands import workspace as at
-from midstream.errors import Exit, UsageError
+from midstream.errors import Exit, Refused, UsageError
+from midstream.rebasing.building import digest_of
 from midstream.rebasing.flow import RENDERED
 from midstream.source import Source
 from midstream.upstream.lock import read_json
@@ -36,6 +37,7 @@ FORMATS = ("buildah", "bake", "tekton", "json")
 def command(workspace: Workspace, target: str, shape: str) -> int:
     """Print what to build a target with, from the plan beside its result."""
     plan = _plan(workspace, target)
+    _hold(workspace, plan)
     if workspace.json or shape == "json":
         report.document("build-args", {"plan": plan})
     elif shape == "buildah":
@@ -60,7 +62,9 @@ def _plan(workspace: Workspace, target: str) -> dict[str, Any]:
     )
 
 
-_KEYS = frozenset(("target", "dockerfile", "stage", "platforms", "arguments", "contexts", "labels"))
+_KEYS = frozenset(
+    ("target", "dockerfile", "stage", "platforms", "arguments", "contexts", "results", "labels")
+)
 
 
 def _read(source: Source, target: str) -> dict[str, Any]:
@@ -72,6 +76,18 @@ def _read(source: Source, target: str) -> dict[str, Any]:
             help=f"run: midstream rebase --target {target}",
         )
     return content
+
+
+def _hold(workspace: Workspace, plan: dict[str, Any]) -> None:
+    """What is built has to be what was proved. Raises `Refused` where it is something else."""
+    for path, digest in plan["results"].items():
+        data = at.tree(workspace).read(path)
+        if data is None or digest_of(data) != digest:
+            what = "isn't there" if data is None else "isn't as midstream wrote it"
+            raise Refused(
+                f"{path} {what}, and its labels would say that it is",
+                help=f"run: midstream rebase --target {plan['target']}",
+            )
 
 
 def _flags(plan: dict[str, Any]) -> list[str]:

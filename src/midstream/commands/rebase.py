@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,15 @@ from midstream.commands import workspace as at
 from midstream.errors import Exit, MidstreamError, UsageError
 from midstream.history import decisions
 from midstream.overlay.load import targets as overlaid
-from midstream.rebasing.results import results
+from midstream.rebasing.results import edited_by_hand, results
 from midstream.source import Source
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from midstream.cli import Workspace
     from midstream.commands.upstreams import Origins
+    from midstream.diagnostic import Diagnostic
     from midstream.history.decisions import Decisions
     from midstream.rebasing.flow import Rebased, Rebaser
 
@@ -73,8 +77,9 @@ def command(
     wanted = _wanted(workspace, targets, origins, every=every)
     place = _Place(workspace, out, keeps_lock=is_locked and not out)
     done, failed = _rebase_each(rebaser, wanted)
+    by_hand = {} if stdout or diff else {each.overlay.target: place.edited(each) for each in done}
     beside = [] if workspace.json else asking.others(workspace, rebaser, origins, done)
-    _show_all(workspace, done, [*done, *beside])
+    _show_all(workspace, done, by_hand, [*done, *beside])
 
     def finish(rebased: Rebased) -> Exit:
         wants = workspace.strict and any(found.wants_something for found in rebased.findings)
@@ -85,6 +90,8 @@ def command(
             return Exit.FINDINGS
         if check:
             return Exit.FINDINGS if _outdated(place, rebased) else Exit.OK
+        if by_hand.get(rebased.overlay.target):
+            return Exit.REFUSED
         if stdout:
             report.raw(rebased.result.data)
         elif not shows:
@@ -148,6 +155,19 @@ class _Place(Struct, frozen=True):
         name = Path(rebased.result.name)
         return self.out / name.name if self.out else self.workspace.root / name
 
+    def edited(self, rebased: Rebased) -> list[Diagnostic]:
+        """What somebody changed by hand in the results that stand there."""
+        return (
+            list(edited_by_hand(rebased, partial(self._read, rebased))) if rebased.is_proved else []
+        )
+
+    def _read(self, rebased: Rebased, path: str) -> bytes | None:
+        """What stands where the file of this path goes; a lock stands in the tree."""
+        top = f"{rebased.result.name.rpartition('/')[0]}/"
+        if path.startswith(top):
+            return files.Tree(self.of(rebased).parent).read(path.removeprefix(top))
+        return at.tree(self.workspace).read(path) if self.keeps_lock else None
+
 
 def _write(place: _Place, rebased: Rebased) -> None:
     files.write_all(_outputs(place, rebased))
@@ -198,16 +218,24 @@ def _show_difference(place: _Place, rebased: Rebased) -> None:
 # --- showing ---
 
 
-def _show_all(workspace: Workspace, done: list[Rebased], beside: list[Rebased]) -> None:
+def _show_all(
+    workspace: Workspace,
+    done: list[Rebased],
+    by_hand: Mapping[str, list[Diagnostic]],
+    beside: list[Rebased],
+) -> None:
+    """`by_hand` has, by target, what was edited in the results that stand there; `beside` are the
+    targets that may ask the same."""
     if workspace.json:
-        report.document("rebase", {"targets": [_as_json(each) for each in done]})
+        targets = [_as_json(each, by_hand.get(each.overlay.target, [])) for each in done]
+        report.document("rebase", {"targets": targets})
         return
     for rebased in done:
-        _show(rebased, beside)
+        _show(rebased, by_hand.get(rebased.overlay.target, []), beside)
 
 
-def _show(rebased: Rebased, beside: list[Rebased]) -> None:
-    report.show_findings(rebased.findings)
+def _show(rebased: Rebased, by_hand: list[Diagnostic], beside: list[Rebased]) -> None:
+    report.show_findings([*rebased.findings, *by_hand])
     report.note(f"{rebased.overlay.target}: {rebased.ledger.summary()}")
     for line in moving.lines(rebased):
         report.note(line)
@@ -217,9 +245,11 @@ def _show(rebased: Rebased, beside: list[Rebased]) -> None:
         asking.show(rebased, question, beside)
     if not rebased.is_proved:
         report.note(f"{rebased.overlay.target}: nothing was written: {rebased.wanting}")
+    elif by_hand:
+        report.note(f"{rebased.overlay.target}: nothing was written: a result was edited by hand")
 
 
-def _as_json(rebased: Rebased) -> dict[str, object]:
+def _as_json(rebased: Rebased, by_hand: list[Diagnostic]) -> dict[str, object]:
     return {
         "target": rebased.overlay.target,
         "upstream": dict(rebased.decisions.upstream),
@@ -242,6 +272,6 @@ def _as_json(rebased: Rebased) -> dict[str, object]:
         "asked": [asking.as_json(rebased, each) for each in rebased.questions],
         "findings": [
             report.finding_as_json(each)
-            for each in (*rebased.findings, *(q.finding for q in rebased.questions))
+            for each in (*rebased.findings, *by_hand, *(q.finding for q in rebased.questions))
         ],
     }

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from midstream.overlay.model import After, Before, End, Replace
 from midstream.rebasing.context_files import CONTEXT
+from midstream.source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +26,8 @@ VERSION = 1
 class BuildPlan(Struct, frozen=True):
     """All that a builder needs beside the build context: a git checkout of upstream's commit.
 
-    `contexts` in it are folders beside the Dockerfile, by the name that the build gives each.
+    `contexts` in it are folders beside the Dockerfile, by the name that the build gives each, and
+    `results` the hashes of what was proved, by path.
     """
 
     target: str
@@ -37,6 +39,20 @@ class BuildPlan(Struct, frozen=True):
         return f"{json.dumps(self.content, indent=1)}\n".encode()
 
 
+def outputs(result: Source, target: str, files: Mapping[str, str]) -> dict[str, bytes]:
+    """What a build reads of a rebase, by path: the result first, then each of our own files."""
+    folder = f"{result.name.rpartition('/')[0]}/{_folder(target)}"
+    return {
+        result.name: result.data,
+        **{f"{folder}/{path}": Source(path, text).data for path, text in files.items()},
+    }
+
+
+def _folder(target: str) -> str:
+    """Where our own files stand, beside the result."""
+    return f"{target}.files"
+
+
 def plan_build(
     overlay: Overlay,
     origin: Origin,
@@ -45,9 +61,10 @@ def plan_build(
     name: str,
     stage: str,
     ledger: bytes,
+    texts: Mapping[str, bytes],
 ) -> BuildPlan:
-    """The plan for a result that stands at `name`. `graph` is the result's, and `stage` what the
-    shipped stage is called in it."""
+    """The plan for a result that stands at `name`. `graph` is the result's, `stage` what the
+    shipped stage is called in it, and `texts` what `outputs` gives."""
     arguments = [
         {"name": each.name, "value": each.value, "why": each.why} for each in shipping.arguments
     ]
@@ -66,8 +83,9 @@ def plan_build(
             "blob": origin.blob,
         },
         "arguments": arguments,
-        "contexts": {CONTEXT: f"{overlay.target}.files"} if overlay.files else {},
+        "contexts": {CONTEXT: _folder(overlay.target)} if overlay.files else {},
         "images": sorted(image for image in images if image),
+        "results": {path: digest_of(data) for path, data in texts.items()},
         "set_aside": {each.name: each.why for each in overlay.ship.set_aside.values()},
         "labels": labels(overlay, origin, ledger),
     }
@@ -80,12 +98,12 @@ def labels(overlay: Overlay, origin: Origin, ledger: bytes) -> dict[str, str]:
     release = f"{origin.project}@{origin.release}" if origin.release else origin.project
     return {
         "io.midstream.upstream": f"{release}#{origin.blob}",
-        "io.midstream.overlay": _digest(
+        "io.midstream.overlay": digest_of(
             "\0".join(f"{name}\0{text}" for name, text in sorted(_texts(overlay))).encode(
                 "utf-8", "surrogateescape"
             )
         ),
-        "io.midstream.ledger": _digest(ledger),
+        "io.midstream.ledger": digest_of(ledger),
     }
 
 
@@ -102,5 +120,6 @@ def _texts(overlay: Overlay) -> set[tuple[str, str]]:
     return found | {(each.source.name, each.source.text) for each in fragments}
 
 
-def _digest(data: bytes) -> str:
+def digest_of(data: bytes) -> str:
+    """A hash as plans and labels write it."""
     return f"sha256:{hashlib.sha256(data).hexdigest()}"

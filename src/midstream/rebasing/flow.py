@@ -32,7 +32,7 @@ from midstream.overlay.template import render
 from midstream.overlay.verbs import Wanted, carry_out
 from midstream.rebasing import assembly, shipping, templating, verification
 from midstream.rebasing.agreement import disagreements
-from midstream.rebasing.building import BuildPlan, plan_build
+from midstream.rebasing.building import BuildPlan, outputs, plan_build
 from midstream.rebasing.context_files import CONTEXT, place_files, text_of
 from midstream.rebasing.overlaying import dropped_stages, half_added, needed_stages, together
 from midstream.rebasing.siblings import as_sibling, image_of
@@ -533,6 +533,7 @@ class _Rebase:
         plan = plan_build(
             overlay, origin, self.shipped, self.proofs.graph, self.assembled.source.name,
             ship.label, ledger.as_bytes(),
+            outputs(self.assembled.source, self.target, self.files),
         )  # fmt: skip
         lock, questions = self._decided()
         if self.known is not None:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from midstream.adapters import files
 from midstream.adapters.repository import Move, Pushed
-from midstream.diagnostic import counted
+from midstream.diagnostic import Place, counted
 from midstream.errors import Exit, MidstreamError, Refused, UsageError
 from midstream.overlay.releases import is_older
 from midstream.source import Source
@@ -412,6 +412,9 @@ class Sync:
         if not gone and same_outcome(there, made):
             files.write(self._note(target, standing, inputs), b"")
             return Result(target, Outcome.SAME, standing=standing, rebased=rebased)
+        edited = self._edited(rebased, there)
+        if edited:
+            return Result(target, Outcome.STOPPED, edited, standing, rebased=rebased)
         lock = self._path(f"{FOLDER}/{self.project.name}.lock.json")
         changes = {**dict.fromkeys(gone), **made, lock: inputs.lock.as_bytes()}
         text = branch.message(target, rebased.origin.dockerfile.name, inputs, standing.before)
@@ -421,6 +424,19 @@ class Sync:
             parent, changes, text, branch.WHO, int(_seconds(inputs.lock.date))
         )
         return Result(target, Outcome.MOVED, "", standing, new, rebased)
+
+    def _edited(self, rebased: Rebased, there: Mapping[str, bytes | None]) -> str:
+        """What a person changed in the results that the new ones would take the place of."""
+        from midstream.rebasing.results import edited_by_hand
+
+        found = edited_by_hand(rebased, lambda path: there.get(self._path(path)))
+        places = ", ".join(Place(each.source, each.span).at for each in found)
+        if not places:
+            return ""
+        return (
+            f"{places} was edited by hand; make edits of the overlay of it: "
+            f"midstream absorb --target {rebased.overlay.target}"
+        )
 
     def _made(self, rebased: Rebased) -> dict[str, bytes]:
         from midstream.history import decisions
