@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _COMMANDS = {
     # what a person types: the module under midstream.commands, and one line of help
+    "absorb": ("absorb", "Make edits of the overlay of what was edited by hand."),
     "build-args": ("build_args", "Print what to build a target with."),
     "check": ("check", "Check results against the platform and the policy."),
     "convert": ("convert", "Convert any Dockerfile, as far as it goes without asking."),

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import difflib
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from msgspec import Struct
 
 from midstream import report
 from midstream.adapters import files
 from midstream.commands import asking, moving, upstreams
 from midstream.commands import workspace as at
+from midstream.commands.placing import Place
 from midstream.errors import Exit, MidstreamError, UsageError
-from midstream.history import decisions
 from midstream.overlay.load import targets as overlaid
-from midstream.rebasing.results import edited_by_hand, results
-from midstream.source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +22,6 @@ if TYPE_CHECKING:
     from midstream.cli import Workspace
     from midstream.commands.upstreams import Origins
     from midstream.diagnostic import Diagnostic
-    from midstream.history.decisions import Decisions
     from midstream.rebasing.flow import Rebased, Rebaser
 
 
@@ -75,7 +70,7 @@ def command(
         workspace, release, (targets[0], dockerfile) if dockerfile else None, ref=ref
     )
     wanted = _wanted(workspace, targets, origins, every=every)
-    place = _Place(workspace, out, keeps_lock=is_locked and not out)
+    place = Place(workspace, out, keeps_lock=is_locked and not out)
     done, failed = _rebase_each(rebaser, wanted)
     by_hand = {} if stdout or diff else {each.overlay.target: place.edited(each) for each in done}
     beside = [] if workspace.json else asking.others(workspace, rebaser, origins, done)
@@ -95,7 +90,8 @@ def command(
         if stdout:
             report.raw(rebased.result.data)
         elif not shows:
-            _write(place, rebased)
+            files.write_all(place.outputs(rebased))
+            report.note(f"wrote {place.of(rebased)}, with its ledger and build plan")
         return Exit.OK
 
     return Exit.worst([*failed, *(finish(rebased) for rebased in done)])
@@ -143,58 +139,10 @@ def _wanted(
 # --- writing ---
 
 
-class _Place(Struct, frozen=True):
-    """Where results go: below the tree's root, or into a folder of the person's choice."""
-
-    workspace: Workspace
-    out: Path | None
-    keeps_lock: bool
-
-    def of(self, rebased: Rebased) -> Path:
-        """The path of a result."""
-        name = Path(rebased.result.name)
-        return self.out / name.name if self.out else self.workspace.root / name
-
-    def edited(self, rebased: Rebased) -> list[Diagnostic]:
-        """What somebody changed by hand in the results that stand there."""
-        return (
-            list(edited_by_hand(rebased, partial(self._read, rebased))) if rebased.is_proved else []
-        )
-
-    def _read(self, rebased: Rebased, path: str) -> bytes | None:
-        """What stands where the file of this path goes; a lock stands in the tree."""
-        top = f"{rebased.result.name.rpartition('/')[0]}/"
-        if path.startswith(top):
-            return files.Tree(self.of(rebased).parent).read(path.removeprefix(top))
-        return at.tree(self.workspace).read(path) if self.keeps_lock else None
-
-
-def _write(place: _Place, rebased: Rebased) -> None:
-    files.write_all(_outputs(place, rebased))
-    report.note(f"wrote {place.of(rebased)}, with its ledger and build plan")
-
-
-def _outputs(place: _Place, rebased: Rebased) -> dict[Path, bytes]:
-    """Every file of a target, the result first."""
-    top = place.of(rebased).parent
-    within = len(rebased.result.name.rpartition("/")[0]) + 1
-    found = {top / path[within:]: data for path, data in results(rebased).items()}
-    if place.keeps_lock:
-        path = f"{rebased.overlay.folder}/{decisions.NAME}"
-        lock = rebased.decisions.continuing(_known(place.workspace, path))
-        found[place.workspace.root / path] = lock.as_bytes()
-    return found
-
-
-def _known(workspace: Workspace, path: str) -> Decisions | None:
-    data = at.tree(workspace).read(path)
-    return decisions.read_decisions(Source.from_bytes(path, data)) if data is not None else None
-
-
-def _outdated(place: _Place, rebased: Rebased) -> bool:
+def _outdated(place: Place, rebased: Rebased) -> bool:
     stale = [
         path
-        for path, data in _outputs(place, rebased).items()
+        for path, data in place.outputs(rebased).items()
         if not path.is_file() or files.read(path) != data
     ]
     for path in stale:
@@ -202,7 +150,7 @@ def _outdated(place: _Place, rebased: Rebased) -> bool:
     return bool(stale)
 
 
-def _show_difference(place: _Place, rebased: Rebased) -> None:
+def _show_difference(place: Place, rebased: Rebased) -> None:
     path = place.of(rebased)
     old = files.read(path) if path.is_file() else rebased.origin.dockerfile.data
     label = rebased.result.name if path.is_file() else rebased.origin.dockerfile.name

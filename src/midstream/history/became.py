@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
-from shlex import quote
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -12,6 +10,7 @@ from msgspec.structs import replace
 
 from midstream.diagnostic import Severity
 from midstream.dockerfile import fingerprint
+from midstream.overlay.pointing import address_of
 from midstream.overlay.select import NO_STAGE, NOTHING_THERE, TOO_MUCH, holds, select, ship_stage
 from midstream.overlay.verbs import DEAD
 
@@ -158,7 +157,10 @@ def _became(
     span = command.span if command is not None else instruction.span
     how = _how(new.dockerfile, then, now, likeness) + _inside(match.command, command)
     how += _other_company(old, match, new, instruction)
-    at = _mended(address, new, ship, instruction, command, now)
+    texts = [word.text for word in command.words] if command is not None else []
+    kept = tuple(w for w in address.phrase if any(holds(w, text) for text in texts))
+    first = kept if command is not None else address.phrase
+    at = address_of(new, ship, instruction, command, [first])
     return Became(how, line, new.dockerfile.source.position(span.start).line, likeness, at)
 
 
@@ -247,41 +249,6 @@ def _closest(
     found = _alike_ones(old, instruction, new)
     most, best = max(found, key=lambda pair: pair[0], default=(0.0, None))
     return (best, most) if most >= _SAME else (None, 0.0)
-
-
-_PLAIN = re.compile(r"[\w./+:=@%,${}-]+")
-
-
-def _mended(
-    address: Address,
-    new: Subject,
-    ship: Stage,
-    instruction: Instruction,
-    command: Command | None,
-    stage: str,
-) -> str:
-    """An address that finds this one place: by the words of the phrase that are still there, or by
-    the command's first words. Empty where none of them does."""
-    keyword = (instruction.trigger or instruction).keyword
-    if command is None:
-        phrases = [address.phrase, ()]
-    else:
-        texts = [word.text for word in command.words]
-        kept = tuple(w for w in address.phrase if any(holds(w, text) for text in texts))
-        plain = tuple(text for text in texts if _PLAIN.fullmatch(text) and text != "/")
-        phrases = [kept, *(plain[:n] for n in range(2, 6)), plain[:1], plain]
-    wanted = command.span if command is not None else instruction.span
-    for phrase in phrases:
-        if command is not None and not phrase:
-            continue
-        text = " / ".join([stage, keyword, *([" ".join(map(quote, phrase))] if phrase else [])])
-        mended = replace(address, text=text, stage=stage, kinds=(keyword,), phrase=phrase,
-                         pattern=None)  # fmt: skip
-        places = {each.command.span if each.command and command else each.instruction.span
-                  for each in select(new, ship, mended)}  # fmt: skip
-        if places == {wanted}:
-            return text
-    return ""
 
 
 def _alike(first: list[str], second: list[str]) -> float:

@@ -52,14 +52,14 @@ def edited_by_hand(rebased: Rebased, read: Callable[[str], bytes | None]) -> Ite
     `read` gives what stands at a path of the tree; None for nothing.
     """
     texts = outputs(rebased.result, rebased.overlay.target, rebased.files)
-    written = _written(rebased, read)
+    written = last_written(rebased, read)
     for path, data in texts.items():
         there = read(path)
         if there is not None and there != data and digest_of(there) != written.get(path):
             yield _edited(rebased.overlay.target, Source.from_bytes(path, there), data)
 
 
-def _written(rebased: Rebased, read: Callable[[str], bytes | None]) -> Mapping[str, str]:
+def last_written(rebased: Rebased, read: Callable[[str], bytes | None]) -> Mapping[str, str]:
     """The hashes of what was last written, by path; a lock has that of the result alone."""
     name = rebased.result.name
     known = _content(read(_plan(name))).get("results")
