@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -368,6 +369,27 @@ def test_an_image_that_is_not_from_the_locked_rebase_needs_a_reason(tree: Tree) 
     assert refused.returncode == Exit.REFUSED
     assert "error[MS418]: it was built from `io.midstream.ledger=c`" in refused.stdout
     assert tree.run("plan", "--allow", "MS418=a hotfix").returncode == Exit.OK
+
+
+def test_labels_of_a_result_that_was_edited_by_hand_prove_nothing(tree: Tree) -> None:
+    tree.policy.write_text(POLICY.replace("  rocm:\n", "  rocm:\n    target: rocm\n"))
+    labels = {
+        "io.midstream.upstream": "vllm@0.33.0#a", "io.midstream.overlay": "b",
+        "io.midstream.ledger": "c",
+    }  # fmt: skip
+    result = tree.root / "rendered" / "vllm" / "Dockerfile.rocm.ubi"
+    result.parent.mkdir(parents=True)
+    digest = hashlib.sha256(b"FROM scratch\n").hexdigest()
+    plan = {"labels": labels, "results": {str(result.relative_to(tree.root)): f"sha256:{digest}"}}
+    result.with_name(f"{result.name}.build.json").write_text(json.dumps(plan))
+    tree.stage(images.multi_arch(seed=41, labels=labels))
+    done = tree.run("plan")
+    assert done.returncode == Exit.OK
+    for text, code in (("FROM scratch\n", Exit.OK), ("FROM x\n", Exit.REFUSED)):
+        result.write_text(text)
+        done = tree.run("plan")
+        assert done.returncode == code
+    assert "Dockerfile.rocm.ubi isn't as midstream wrote it" in done.stderr
 
 
 @pytest.mark.parametrize(

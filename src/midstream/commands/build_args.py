@@ -11,8 +11,8 @@ import click
 
 from midstream import report
 from midstream.commands import workspace as at
-from midstream.errors import Exit, Refused, UsageError
-from midstream.rebasing.building import digest_of
+from midstream.commands.proved import hold
+from midstream.errors import Exit, UsageError
 from midstream.rebasing.flow import RENDERED
 from midstream.source import Source
 from midstream.upstream.lock import read_json
@@ -37,7 +37,7 @@ FORMATS = ("buildah", "bake", "tekton", "json")
 def command(workspace: Workspace, target: str, shape: str) -> int:
     """Print what to build a target with, from the plan beside its result."""
     plan = _plan(workspace, target)
-    _hold(workspace, plan)
+    hold(at.tree(workspace), plan, target, builds=True)
     if workspace.json or shape == "json":
         report.document("build-args", {"plan": plan})
     elif shape == "buildah":
@@ -76,18 +76,6 @@ def _read(source: Source, target: str) -> dict[str, Any]:
             help=f"run: midstream rebase --target {target}",
         )
     return content
-
-
-def _hold(workspace: Workspace, plan: dict[str, Any]) -> None:
-    """What is built has to be what was proved. Raises `Refused` where it is something else."""
-    for path, digest in plan["results"].items():
-        data = at.tree(workspace).read(path)
-        if data is None or digest_of(data) != digest:
-            what = "isn't there" if data is None else "isn't as midstream wrote it"
-            raise Refused(
-                f"{path} {what}, and its labels would say that it is",
-                help=f"run: midstream rebase --target {plan['target']}",
-            )
 
 
 def _flags(plan: dict[str, Any]) -> list[str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from midstream.adapters import files
+from midstream.commands.proved import hold
 from midstream.errors import UsageError
 from midstream.promotion import policy as policies
 from midstream.promotion.planning import Order
@@ -149,21 +150,26 @@ def _digests(given: tuple[str, ...], names: tuple[str, ...]) -> dict[str, Digest
 
 
 def _labels(tree: files.Tree, targets: Iterable[str | None]) -> Mapping[str, Mapping[str, str]]:
-    """What the locked rebase of each target says an image has to be labelled with."""
+    """What the locked rebase of each target says an image has to be labelled with.
+
+    Raises `Refused` where somebody changed what was rebased: its labels speak of another text.
+    """
     found = {}
     for target in targets:
         for project in tree.names(_RENDERED) if target else ():
             path = f"{_RENDERED}/{project}/Dockerfile.{target}.ubi.build.json"
             data = tree.read(path)
             if data is not None and target:
-                found[target] = _read_labels(data, path)
+                plan, found[target] = _read_labels(data, path)
+                hold(tree, plan, target, builds=False)
     return found
 
 
-def _read_labels(data: bytes, path: str) -> dict[str, str]:
+def _read_labels(data: bytes, path: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """A build plan, and its labels."""
     try:
-        labels = json.loads(data)["labels"]
-        return {str(name): str(value) for name, value in labels.items()}
+        plan: dict[str, Any] = json.loads(data)
+        return plan, {str(name): str(value) for name, value in plan["labels"].items()}
     except (ValueError, KeyError, TypeError, AttributeError):
         raise UsageError(
             f"`{path}` is no build plan", help="`midstream rebase` writes it"
