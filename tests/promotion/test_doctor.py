@@ -115,8 +115,22 @@ class TestLogins:
         path.write_text("not json")
         assert "no JSON" in check_authfile(path).message
 
-    def test_no_logins_at_all_are_well(self) -> None:
-        assert "none" in check_authfile(None).message
+    def test_no_logins_at_all_are_well_and_it_is_said_for_which_registries(self) -> None:
+        wanted = [("quay.io", "a/b"), ("quay.io", "c"), ("ghcr.io", "d")]
+        found = check_authfile(None, wanted)
+        assert found.is_well
+        assert found.message == (
+            "there are none for `ghcr.io`, `quay.io`; only public repositories can be read"
+        )
+
+    def test_a_registry_that_a_file_has_no_login_for_is_named(
+        self, authfile: Callable[..., Path]
+    ) -> None:
+        path = authfile("quay.io/a/b")
+        wanted = [("quay.io", "a/b"), ("quay.io", "c"), ("ghcr.io", "d")]
+        said = "readable, and only for its owner; none in it for `ghcr.io`"
+        assert check_authfile(path, wanted).message == said
+        assert "none" not in check_authfile(path, wanted[:2]).message
 
     def test_no_password_is_shown(self, authfile: Callable[..., Path]) -> None:
         path = authfile("quay.io", password="pass-that-nobody-may-see")

@@ -302,8 +302,12 @@ def doctor(workspace: Workspace, write: bool, policy: Path | None, registries: P
         sources = {each.origin.repository for each in read.images.values()}
         targets = {each.destination for each in read.images.values()}
         hosts = sorted({each.host for each in sources | targets})
-        logins = {outside.endpoint(host).authfile for host in hosts}
-        checks += [looking.check_authfile(path) for path in sorted(logins, key=str)]
+        logins: dict[Path | None, list[tuple[str, str]]] = {}
+        for each in sorted(sources | targets):
+            endpoint = outside.endpoint(each.host)
+            asked_for = (endpoint.address or endpoint.host, each.path)
+            logins.setdefault(endpoint.authfile, []).append(asked_for)
+        checks += [looking.check_authfile(path, logins[path]) for path in sorted(logins, key=str)]
         for host in hosts:
             registry = outside.registry(host)
             checks += looking.check_registry(registry, time.time())

@@ -90,20 +90,34 @@ def check_policy(path: Path) -> Check:
     return Check(about, f"by default: {', '.join(map(str, default)) or 'nothing'}")
 
 
-def check_authfile(path: Path | None) -> Check:
-    """The file with the logins; by default the one that is found where skopeo looks, too."""
+def check_authfile(path: Path | None, wanted: Iterable[tuple[str, str]] = ()) -> Check:
+    """The file with the logins; by default the one that is found where skopeo looks, too.
+
+    `wanted` are the repositories that it is for: where a registry is called, and the path there.
+    """
     try:
         logins = authfile.read(path)
+        without = _without_login(logins, wanted)
     except CannotLogIn as error:
         return _bad("logins", error, LOGINS)
     if logins.path is None:
-        return Check("logins", "there are none; only public repositories can be read")
+        where = f" for {without}" if without else ""
+        return Check("logins", f"there are none{where}; only public repositories can be read")
     about = f"logins {logins.path}"
     mode = stat.S_IMODE(logins.path.stat().st_mode)
     if mode & 0o077:
         message = f"others may read or change it: its mode is {mode:04o}"
         return Check(about, message, Severity.WARNING, LOGINS, f"chmod 600 {logins.path}")
-    return Check(about, "readable, and only for its owner")
+    lacks = f"; none in it for {without}" if without else ""
+    return Check(about, f"readable, and only for its owner{lacks}")
+
+
+def _without_login(logins: authfile.Authfile, wanted: Iterable[tuple[str, str]]) -> str:
+    """The registries of which no repository has a login."""
+    found: dict[str, bool] = {}
+    for host, repository in sorted(wanted):
+        found[host] = found.get(host) or logins.credentials(host, repository) is not None
+    return ", ".join(f"`{host}`" for host, has_one in found.items() if not has_one)
 
 
 def check_registry(registry: Registry, now: float) -> tuple[Check, ...]:
