@@ -119,6 +119,51 @@ def test_what_is_set_aside_and_not_passed_any_more_is_a_warning(tmp_path: Path) 
     assert message == "upstream's release build passes nothing like `GONE`"
 
 
+@pytest.mark.parametrize(
+    ("releases", "said", "codes"),
+    [
+        (">=2", {"NEW": "theirs"}, []),
+        ("<2", {}, ["MS241"]),
+        ("!=2.1", {}, ["MS241"]),
+    ],
+)
+def test_what_is_set_aside_for_some_releases_stands_for_those_alone(
+    tmp_path: Path, releases: str, said: dict[str, str], codes: list[str]
+) -> None:
+    rebased = against(
+        tmp_path,
+        ", args: {JOBS: {value: '4', why: w}}, set_aside: {CACHE_*: theirs, "
+        f"NEW: {{why: theirs, releases: '{releases}'}}}}",
+    )
+    assert [found.rule.code for found in rebased.findings] == codes
+    assert rebased.plan.content["set_aside"] == {"CACHE_*": "theirs", **said}
+
+
+@pytest.mark.parametrize(
+    ("entry", "code"),
+    [
+        ("{releases: '>=2'}", "MS503"),
+        ("{why: , releases: '>=2'}", "MS503"),
+        ("{why: w, releases: new}", "MS504"),
+        ("{why: w, until: 2027-01-01}", "MS502"),
+        ("[a]", "MS504"),
+    ],
+)
+def test_an_entry_that_is_no_entry_is_said_to_be(tmp_path: Path, entry: str, code: str) -> None:
+    head = HEAD.replace("{stage: final}", f"{{stage: final, set_aside: {{A: {entry}}}}}")
+    ran = make(tmp_path, DECLARING, head=head).run("rebase", "--target", "app")
+    assert (ran.exit_code, ran.codes) == (2, [code])
+
+
+def test_an_entry_for_other_releases_is_not_missed(tmp_path: Path) -> None:
+    rebased = against(
+        tmp_path,
+        ", args: {JOBS: {value: '4', why: w}, NEW: {value: now, why: w}}, "
+        "set_aside: {CACHE_*: theirs, GONE: {why: long ago, releases: '<2'}}",
+    )
+    assert rebased.findings == ()
+
+
 def test_without_a_pipeline_nothing_is_compared(tmp_path: Path) -> None:
     head = HEAD.replace("{stage: final}", "{stage: final, set_aside: {GONE: w}}")
     assert make(tmp_path, DECLARING, head=head).rebase().findings == ()

@@ -381,11 +381,12 @@ def _passed(
     """Arguments of upstream's release build, without those that the overlay set aside."""
     if then.release_builds == now.release_builds:
         return
+    set_aside = overlay.ship.set_aside_at(now.lock.counts_as)
     was, new = (
         [
             Value((name,), name, each.value, each.line)
             for name, values in passed_to(builds, text, stage.label).items()
-            if not any(glob(aside).fullmatch(name) for aside in overlay.ship.set_aside)
+            if not any(glob(aside).fullmatch(name) for aside in set_aside)
             for each in values
         ]
         for builds, text in (

@@ -114,6 +114,8 @@ def without_version(
     upstream = overlay.upstream
     ranges = [(upstream.releases, upstream.place)] if upstream.releases else []
     ranges += [(edit.releases, edit.place) for edit in overlay.edits if edit.releases]
+    aside = overlay.ship.set_aside.values()
+    ranges += [(each.releases, each.place) for each in aside if each.releases]
     if not ranges:
         return []
     text, place = ranges[0]

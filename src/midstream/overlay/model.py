@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
+from midstream.overlay.releases import holds
 from midstream.ubi.subject import PythonLayout
 
 if TYPE_CHECKING:
@@ -144,11 +145,13 @@ class ShipArgument(Struct, frozen=True):
 
 
 class SetAside(Struct, frozen=True):
-    """A build argument of upstream's release that ours is built without, and why."""
+    """A build argument of upstream's release that ours is built without, and why. `releases` limits
+    it to some upstream releases (PEP 440)."""
 
     name: str
     why: str
     place: Place
+    releases: str | None = None
 
 
 class Ship(Struct, frozen=True):
@@ -159,6 +162,11 @@ class Ship(Struct, frozen=True):
     args: Mapping[str, ShipArgument] = field(default_factory=dict)
     platforms: tuple[Value, ...] = ()
     set_aside: Mapping[str, SetAside] = field(default_factory=dict)
+
+    def set_aside_at(self, release: str | None) -> Mapping[str, SetAside]:
+        """What is set aside at a release; where that isn't known, all. Raises `UsageError`."""
+        entries = self.set_aside.items()
+        return {name: each for name, each in entries if holds(each.releases, release)}
 
 
 class ContextFile(Struct, frozen=True):

@@ -161,8 +161,12 @@ def _read_ship(layer: Layer, node: Node, _fragments: Fragments) -> None:
 
 
 def _set_aside(key: Node, node: Node) -> SetAside:
-    if node.is_null or not node.text().strip():
+    if node.is_mapping:
+        record = node.record(required=("why",), optional=("releases",))
+        return SetAside(key.text(), _why(record), key.place, _range(record.get("releases")))
+    if node.is_null or (node.is_scalar and not node.text().strip()):
         node.wrong("say why: `set_aside: {NAME: WHY}`", rule=MISSING_KEY)
+        return SetAside(key.text(), "", key.place)
     return SetAside(key.text(), node.text(), key.place)
 
 

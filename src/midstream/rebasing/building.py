@@ -86,7 +86,9 @@ def plan_build(
         "contexts": {CONTEXT: _folder(overlay.target)} if overlay.files else {},
         "images": sorted(image for image in images if image),
         "results": {path: digest_of(data) for path, data in texts.items()},
-        "set_aside": {each.name: each.why for each in overlay.ship.set_aside.values()},
+        "set_aside": {
+            each.name: each.why for each in overlay.ship.set_aside_at(origin.counts_as).values()
+        },
         "labels": labels(overlay, origin, ledger),
     }
     return BuildPlan(overlay.target, name, stage, content)

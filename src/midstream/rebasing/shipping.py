@@ -83,7 +83,8 @@ NOTHING_SET_ASIDE = Rule(
 **What it says.** An entry under `ship: set_aside:` stands for an argument that upstream's release
 build doesn't pass any more.
 
-**The way out.** Take the entry out.
+**The way out.** Take the entry out, or where other releases of the range have the argument, say for
+which the entry is: `{why: …, releases: "<0.20"}`.
 """,
 )
 RULES = (LOST_ARGUMENT, RELEASE_ARGUMENT, OTHER_VALUE, NO_BUILDS, NOTHING_SET_ASIDE)
@@ -149,7 +150,7 @@ def compare(
     upstream: Mapping[str, tuple[ReleaseArgument, ...]],
 ) -> Iterator[Diagnostic]:
     """Every argument of upstream's release build that the overlay doesn't answer."""
-    aside = overlay.ship.set_aside
+    aside = overlay.ship.set_aside_at(origin.counts_as)
     used: set[str] = set()
     defaults = _defaults(dockerfile)
     pipeline = origin.find(PIPELINE)
@@ -193,7 +194,7 @@ def compare(
                 message=f"upstream's release build passes nothing like `{name}`",
                 source=entry.place.source,
                 span=entry.place.span,
-                help="take the entry out",
+                help="take the entry out, or limit it: {why: …, releases: …}",
             )
 
 
