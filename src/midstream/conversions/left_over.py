@@ -74,7 +74,7 @@ def _look(
     whole = instruction.span
     text = subject.dockerfile.source.text
     hits = [Span(*each.span()) for each in _DEBIANS.finditer(text, whole.start, whole.end)]
-    if not hits or any(found.span in whole for found in outcome.diagnostics):
+    if not hits or any(found.is_error and found.span in whole for found in outcome.diagnostics):
         return
     edits = [edit.span for edit in outcome.edits if edit.span.overlaps(whole)]
     image = subject.graph.root(stage.index).image

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from midstream.conversions.lists import Listed, list_in_variable
 from midstream.conversions.work import EDIT_IT, cut_word, written
-from midstream.diagnostic import Rule
+from midstream.diagnostic import Rule, Severity
 from midstream.dockerfile.variables import expand
 from midstream.edit import Edit
 
@@ -58,7 +58,21 @@ install would fail, or bring the platform's own version instead.
 install it with uv in an edit.
 """,
 )
-RULES = (UNKNOWN_PACKAGE, REPOSITORY_OFF, NO_SUCH_PYTHON)
+LACKING = Rule(
+    "MS210",
+    "lacking-package",
+    """\
+**What it says.** The RPM that stands for a Debian package lacks something that this one has: its
+row in `overlays/_shared/packages.yaml` says what, under `lacks:`.
+
+**Why it matters.** The install and the build are green. What is missing shows when the image runs:
+EPEL's `ffmpeg-free` reads no H.265, and H.264 only with Cisco's openh264.
+
+**The way out.** Where the image needs it, build the software from source or take it from elsewhere,
+in an edit. Where it doesn't, waive the finding with that reason.
+""",
+)
+RULES = (UNKNOWN_PACKAGE, REPOSITORY_OFF, NO_SUCH_PYTHON, LACKING)
 
 _PYTHON = re.compile(r"python(?P<version>3\.\d+|\$\{?\w+\}?)(?:-.*)?")
 
@@ -141,6 +155,12 @@ class Wanted:
             return ()
         if not self._has_python(name, span) or not self._is_supplied(name, row, span):
             return None
+        if row.lacks:
+            self.work.report(
+                LACKING, span, f"`{' '.join(rpms)}`, which stands for `{name}`, lacks {row.lacks}",
+                "build it in an edit if the image needs that, else waive MS210 with the reason",
+                Severity.WARNING,
+            )  # fmt: skip
         return rpms
 
     def _removed(self, name: str, rpms: tuple[str, ...], span: Span) -> tuple[str, ...] | None:

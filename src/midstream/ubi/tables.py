@@ -131,7 +131,8 @@ class Package(Struct, frozen=True):
     """One row of packages.yaml. `rpms` may be empty: nothing needs to be installed here.
 
     `repository` is `ubi`, `rhel`, `crb`, `epel` or a vendor's: see `Repository.provides`. `needs`
-    are others that what it depends on comes from.
+    are others that what it depends on comes from. `lacks` says what Debian's package has and these
+    haven't, where that shows only when the image runs.
     """
 
     debian: str
@@ -142,6 +143,7 @@ class Package(Struct, frozen=True):
     note: str
     place: Place
     needs: tuple[str, ...] = ()
+    lacks: str = ""
 
 
 _VARIABLE = re.compile(r"\$\{[^}]*\}|\$\w+")
@@ -341,7 +343,8 @@ def _carried(repositories: Mapping[str, Repository]) -> frozenset[str]:
     return frozenset((*names, "ubi"))
 
 
-_COLUMNS = ("rpm", "rpm10", "from", "from10", "needs", "drop", "evidence", "confidence", "note")
+_COLUMNS = ("rpm", "rpm10", "from", "from10", "needs", "drop", "evidence", "confidence", "note",
+            "lacks")  # fmt: skip
 
 
 def _package(key: Node, node: Node, platform: str) -> Package:
@@ -361,6 +364,7 @@ def _package(key: Node, node: Node, platform: str) -> Package:
         confidence=record.text("confidence", "medium"),
         note=record.text("drop") or record.text("note"),
         needs=tuple(record.text("needs").split()),
+        lacks=record.text("lacks"),
         place=key.place,
     )
 
