@@ -9,7 +9,7 @@ from msgspec import Struct
 from midstream.errors import MidstreamError
 from midstream.history.facts import counts
 from midstream.history.past import IDENTITY
-from midstream.overlay.load import NoOverlay
+from midstream.overlay.choosing import NoOverlay
 from midstream.upstream.origin import Earlier, dockerfiles_beside
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ import pytest
 
 from midstream.configuration import ConfigurationError
 from midstream.errors import Exit
-from midstream.overlay.load import NoOverlay, load_overlay, targets
+from midstream.overlay.choosing import NoOverlay, targets
+from midstream.overlay.load import Overlays, load_overlay
 from midstream.overlay.model import (
     After,
     Args,
@@ -606,3 +607,42 @@ def test_two_edits_of_one_id_from_two_files_must_be_decided() -> None:
     assert mistakes(Tree(files))[0][:2] == ("MS516", "app/overlay.yaml:5:10")
     files[MAIN] += "drop_edits: {a: neither}\n"
     assert load_overlay(Tree(files), "app", "2.1").edits == ()
+
+
+# --- one release after the other --------------------------------------------------------------
+
+INHERITING = {
+    MAIN: "target: app\nupstream: {file: demo/app}\nextends: other\n",
+    "overlays/other/overlay.yaml": HEAD.replace("app", "other").replace(">=2", ">=1,<2"),
+    "overlays/other/new/overlay.yaml": HEAD.replace("app", "other").replace("ubi9", "ubi10"),
+}
+
+
+def test_an_overlay_is_one_for_all_releases_that_have_it_of_the_same_files() -> None:
+    overlays = Overlays(Tree(INHERITING))
+    for release, platform in (("2.1", "ubi10"), ("1.5", "ubi9"), ("2.2", "ubi10")):
+        overlay = overlays.of("app", release)
+        assert overlay == load_overlay(Tree(INHERITING), "app", release)
+        assert str(overlay.platform) == platform
+    assert overlays.of("app", "2.1") is overlays.of("app", "2.2")
+    assert overlays.of("app", "2.1") is not overlays.of("other", "2.1")
+
+
+def test_what_is_wrong_at_one_release_is_said_whenever_it_is_asked_for_and_at_no_other() -> None:
+    overlays = Overlays(Tree(INHERITING))
+    for _ in range(2):
+        assert overlays.of("app", "1.5").target == "app"
+        with pytest.raises(ConfigurationError) as caught:
+            overlays.of("app", "0.9")
+        messages = [found.message for found in caught.value.diagnostics]
+        assert messages[0].startswith("no overlay of `other` is for 0.9")
+        assert len(messages) == 3  # and what it would have inherited
+
+
+def test_a_file_is_read_once_for_several_releases() -> None:
+    tree = Tree(INHERITING)
+    overlays = Overlays(tree)
+    overlays.of("app", "2.1")
+    tree.files.clear()
+    assert overlays.of("app", "2.2").target == "app"
+    assert overlays.places("app") == ("overlays/app",)

@@ -11,7 +11,7 @@ from midstream.commands import workspace as at
 from midstream.diagnostic import counted
 from midstream.errors import MidstreamError
 from midstream.history.asked import sameness
-from midstream.overlay.load import targets as overlaid
+from midstream.overlay.choosing import targets as overlaid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

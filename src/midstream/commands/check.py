@@ -20,7 +20,7 @@ from midstream.dockerfile.graph import build_graph
 from midstream.dockerfile.scan import parse
 from midstream.dockerfile.second_reader import read_again
 from midstream.errors import Exit, UsageError
-from midstream.overlay.load import targets as overlaid
+from midstream.overlay.choosing import targets as overlaid
 from midstream.overlay.select import ship_stage
 from midstream.overlay.tables import load_tables
 from midstream.sarif import as_sarif

@@ -18,8 +18,8 @@ from midstream.diagnostic import counted
 from midstream.errors import Exit, MidstreamError, UsageError
 from midstream.history import decisions
 from midstream.history.decisions import Given, Kind
+from midstream.overlay.choosing import targets as overlaid
 from midstream.overlay.fragments import OVERLAYS
-from midstream.overlay.load import targets as overlaid
 from midstream.source import Source
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from midstream.commands import workspace as at
 from midstream.dockerfile.graph import build_graph
 from midstream.dockerfile.scan import parse
 from midstream.errors import Exit, MidstreamError, UsageError
-from midstream.overlay.load import targets as overlaid
+from midstream.overlay.choosing import targets as overlaid
 from midstream.overlay.select import ship_stage
 from midstream.overlay.tables import PINS, load_pins
 from midstream.ubi.tables import without_tag

@@ -14,7 +14,7 @@ from midstream.commands import asking, moving, upstreams
 from midstream.commands import workspace as at
 from midstream.commands.placing import Place
 from midstream.errors import Exit, MidstreamError, UsageError
-from midstream.overlay.load import targets as overlaid
+from midstream.overlay.choosing import targets as overlaid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,7 +14,7 @@ from midstream.diagnostic import Diagnostic, Rule, Severity, counted
 from midstream.errors import Exit, UsageError
 from midstream.history.movement import Answer
 from midstream.history.past import IDENTITY
-from midstream.overlay.load import targets as overlaid
+from midstream.overlay.choosing import targets as overlaid
 from midstream.replaying import Step, Walk
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from midstream.adapters import files, process, repository
 from midstream.adapters.locking import locked
 from midstream.commands import workspace as at
 from midstream.errors import Exit, UsageError
-from midstream.overlay.load import targets as overlaid
+from midstream.overlay.choosing import targets as overlaid
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,8 +11,8 @@ from msgspec import Struct
 from midstream import report
 from midstream.commands import workspace as at
 from midstream.errors import Exit, MidstreamError
+from midstream.overlay.choosing import targets as overlaid
 from midstream.overlay.load import load_overlay
-from midstream.overlay.load import targets as overlaid
 
 if TYPE_CHECKING:
     from midstream.cli import Workspace

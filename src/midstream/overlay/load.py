@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 
-from midstream import configuration
-from midstream.configuration import MISSING_KEY, ConfigurationError, Mistakes
+from midstream.configuration import MISSING_KEY, ConfigurationError
 from midstream.diagnostic import Diagnostic, Place, Rule, Severity
-from midstream.errors import UsageError
+from midstream.overlay.choosing import Choices, NoOverlay, is_file
 from midstream.overlay.fragments import OVERLAYS, Fragments, inside
 from midstream.overlay.model import (
     Overlay,
@@ -18,9 +17,8 @@ from midstream.overlay.model import (
     Ship,
     Value,
 )
-from midstream.overlay.releases import holds, is_range
 from midstream.overlay.sections import KEYS, SECTIONS, Layer
-from midstream.source import Source, Span
+from midstream.source import Span
 from midstream.ubi.subject import PythonLayout
 from midstream.ubi.tables import image_rules
 
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from midstream.configuration import Node, Record
+    from midstream.overlay.choosing import Line
     from midstream.overlay.fragments import Folder
 
 BAD_EXTENDS = Rule(
@@ -41,17 +40,6 @@ What `extends:` names can't be inherited from: it isn't there, or it leads back 
 
 Inherited edits are known by their `id`: an edit with the same `id` takes the other's place, and
 `drop_edits: {ID: WHY}` leaves one out.
-""",
-)
-NO_RANGE = Rule(
-    "MS510",
-    "no-release-range",
-    """\
-No overlay of the target is for this upstream release, or more than one is.
-
-`upstream: {releases: ">=0.33"}` in `overlays/<target>/overlay.yaml`, or in
-`overlays/<target>/<any name>/overlay.yaml`, says which releases an overlay is for (PEP 440).
-Two designs of one target stand in two folders whose ranges share no release.
 """,
 )
 NO_VERSION = Rule(
@@ -69,24 +57,29 @@ with `midstream track --to`, where the lock was written by a midstream that didn
 Of a file: name the release that it belongs to with `--release`.
 """,
 )
-RULES = (NO_RANGE, BAD_EXTENDS, NO_VERSION)
+RULES = (BAD_EXTENDS, NO_VERSION)
 
 _T = TypeVar("_T")
 
 
-class NoOverlay(UsageError):
-    """No overlay of the target is for this release, or more than one is."""
+class Overlays:
+    """The overlays of one tree, each read once for all the releases that it is for."""
 
+    def __init__(self, folder: Folder) -> None:
+        self._choices = Choices(folder)
+        self._read: dict[tuple[str, Line], Overlay] = {}
 
-def targets(folder: Folder) -> tuple[str, ...]:
-    """The targets that have an overlay."""
-    names = (name for name in folder.names(OVERLAYS) if not name.startswith(("_", ".")))
-    return tuple(name for name in names if _candidates(folder, name))
+    def of(self, target: str, release: str | None) -> Overlay:
+        """As `load_overlay` gives it."""
+        path = self._choices.choose(target, release)
+        key = target, self._choices.line(path, release)
+        if key not in self._read:
+            self._read[key] = _load(self._choices, target, path, release)
+        return self._read[key]
 
-
-def places(folder: Folder, target: str) -> tuple[str, ...]:
-    """The folders of a target's overlays, one for each range."""
-    return tuple(posixpath.dirname(path) for path in _candidates(folder, target))
+    def places(self, target: str) -> tuple[str, ...]:
+        """The folders of a target's overlays, one for each range."""
+        return tuple(posixpath.dirname(path) for path in self._choices.paths(target))
 
 
 def load_overlay(folder: Folder, target: str, release: str | None) -> Overlay:
@@ -96,9 +89,11 @@ def load_overlay(folder: Folder, target: str, release: str | None) -> Overlay:
     overlay in the target's own folder is taken, and `without_version` has to be asked. Raises
     `NoOverlay` and `ConfigurationError`.
     """
-    path = _choose(folder, target, release)
-    reader = _Reader(folder, target, release)
-    layers = reader.read_all(path)
+    return Overlays(folder).of(target, release)
+
+
+def _load(choices: Choices, target: str, path: str, release: str | None) -> Overlay:
+    layers = _Reader(choices, target, release).read_all(path)
     overlay = _joined(target, layers)
     found = [found for layer in layers for found in layer.root.mistakes.found]
     if found or overlay is None:
@@ -138,89 +133,11 @@ def without_version(
     return [found]
 
 
-# --- which file -----------------------------------------------------------------------------
-
-
-def _candidates(folder: Folder, target: str) -> tuple[str, ...]:
-    top = posixpath.join(OVERLAYS, target)
-    inner = [posixpath.join(top, name) for name in folder.names(top)]
-    paths = [posixpath.join(place, "overlay.yaml") for place in (top, *inner)]
-    return tuple(path for path in paths if folder.read(path) is not None)
-
-
-def _choose(folder: Folder, target: str, release: str | None) -> str:
-    paths = _candidates(folder, target)
-    if not paths:
-        known = ", ".join(f"`{name}`" for name in targets(folder))
-        advice = f"there are {known}" if known else "write overlays/<target>/overlay.yaml"
-        raise NoOverlay(f"no overlay for `{target}`", help=advice)
-    if release is None:
-        return paths[0]
-    ranges = {path: _range_of(_root(folder, path)) for path in paths}
-    fitting = [path for path, (text, _) in ranges.items() if holds(text, release)]
-    if len(fitting) != 1:
-        raise _no_range(target, release, ranges, fitting)
-    return fitting[0]
-
-
-def _root(folder: Folder, path: str) -> Node:
-    return configuration.load(Source.from_bytes(path, folder.read(path) or b""))[0]
-
-
-def _range_of(root: Node) -> tuple[str | None, Place]:
-    """The range an overlay is for. What is wrong with it is said when the file is read."""
-    mistakes = Mistakes(root.source)
-    values = {key.text(): value for key, value in _quiet(root, mistakes)}
-    if "upstream" in values and values["upstream"].is_mapping:
-        for key, value in _quiet(values["upstream"], mistakes):
-            if key.text() == "releases" and value.is_scalar and is_range(value.text()):
-                return value.text(), value.place
-    return None, Place(root.source, Span(0, 0))
-
-
-def _quiet(node: Node, mistakes: Mistakes) -> list[tuple[Node, Node]]:
-    return list(configuration.Node(node.raw, mistakes).entries())
-
-
-def _no_range(
-    target: str,
-    release: str,
-    ranges: Mapping[str, tuple[str | None, Place]],
-    fitting: list[str],
-) -> NoOverlay:
-    what = "every release" if fitting else "other releases"
-    shown = fitting or list(ranges)
-    found = tuple(
-        Diagnostic(
-            rule=NO_RANGE,
-            severity=Severity.ERROR,
-            message=f"this overlay is for `{ranges[path][0]}`"
-            if ranges[path][0]
-            else f"this overlay is for {what}",
-            source=ranges[path][1].source,
-            span=ranges[path][1].span,
-        )
-        for path in shown
-    )
-    listed = ", ".join(f"`{ranges[path][0] or 'every release'}` ({path})" for path in shown)
-    if fitting:
-        return NoOverlay(
-            f"{len(fitting)} overlays of `{target}` are for {release}: {listed}",
-            help="narrow `upstream: {releases: …}` so that one is left",
-            diagnostics=found,
-        )
-    return NoOverlay(
-        f"no overlay of `{target}` is for {release}; there are {listed}",
-        help=f"widen a range, or write overlays/{target}/<folder>/overlay.yaml for this release",
-        diagnostics=found,
-    )
-
-
 # --- reading --------------------------------------------------------------------------------
 
 
 class _Reader(Struct, frozen=True):
-    folder: Folder
+    choices: Choices
     target: str
     release: str | None
 
@@ -252,25 +169,25 @@ class _Reader(Struct, frozen=True):
 
     def _extended_path(self, node: Node) -> str | None:
         name = node.text()
-        if name.endswith((".yaml", ".yml")):
+        if is_file(name):
             path = inside(OVERLAYS, name)
-            if path is None or self.folder.read(path) is None:
+            if path is None or self.choices.folder.read(path) is None:
                 node.wrong(f"there is no `{OVERLAYS}/{name}`", rule=BAD_EXTENDS)
                 return None
             return path
         try:
-            return _choose(self.folder, name, self.release)
+            return self.choices.choose(name, self.release)
         except NoOverlay as error:
             node.wrong(error.message, help=error.help, rule=BAD_EXTENDS)
             return None
 
     def _layer(self, path: str, *, is_top: bool) -> Layer:
-        root = _root(self.folder, path)
+        root = self.choices.root(path)
         values = root.record(required=("target",) if is_top else (), optional=KEYS)
         layer = Layer(root, path, values)
         if is_top:
             _check_target(values, self.target)
-        fragments = Fragments(self.folder, path, self.target)
+        fragments = Fragments(self.choices.folder, path, self.target)
         for key, read in SECTIONS.items():
             node = values.get(key)
             if node is not None:

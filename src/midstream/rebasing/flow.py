@@ -24,7 +24,7 @@ from midstream.history import past as history
 from midstream.history.asked import with_asked
 from midstream.ledger import Claim, Fate, write_ledger
 from midstream.overlay.facts import FactMissing, read_facts
-from midstream.overlay.load import load_overlay, places, without_version
+from midstream.overlay.load import Overlays, without_version
 from midstream.overlay.model import Effect
 from midstream.overlay.select import no_stage, ship_stage
 from midstream.overlay.tables import Tables, load_tables
@@ -168,6 +168,11 @@ class Rebaser:
         """Rebase anew what was rebased: upstream is another one now."""
         self._done.clear()
 
+    @cached_property
+    def overlays(self) -> Overlays:
+        """The overlays of the tree, as they are when the first one is asked for."""
+        return Overlays(self.folder)
+
     def tables(self, platform: str) -> Tables:
         if platform not in self._tables:
             self._tables[platform] = load_tables(self.folder, platform)
@@ -186,8 +191,8 @@ class Rebaser:
         own = self._lock(overlay.folder, overlay.target)
         if own is not None or release is None:
             return own
-        folders = places(self.folder, overlay.target)
-        locks = (self._lock(place, overlay.target) for place in folders)
+        places = self.overlays.places(overlay.target)
+        locks = (self._lock(place, overlay.target) for place in places)
         return decisions.before(release, (each for each in locks if each is not None))
 
     def _lock(self, place: str, target: str) -> Decisions | None:
@@ -261,7 +266,7 @@ class _Rebase:
 
     def _read(self) -> None:
         origin = self.origin = self.shared.origin_of(self.target)
-        self.overlay = load_overlay(self.shared.folder, self.target, origin.counts_as)
+        self.overlay = self.shared.overlays.of(self.target, origin.counts_as)
         self.unversioned = _without_version(self.overlay, origin)
         self.dockerfile = self._readable()
         origin = self.origin = replace(origin, dockerfile=self.dockerfile.source)
