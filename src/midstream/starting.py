@@ -88,7 +88,7 @@ def overlay_files(
         target=target, project=start.project, path=start.dockerfiles[target],
         stage=_scalar(dockerfile.stages[-1].label),
     )  # fmt: skip
-    copied = f"\nCOPY {licence} /licenses/{start.project}\n\n" if licence else "\n"
+    copied = f"\nCOPY {licence} /licenses/{start.project}\n\n" if licence else _NO_LICENCE
     return {
         f"{target}/overlay.yaml": overlay,
         f"{target}/ubi.j2": copied + _UBI.replace("USERNAME", _user(start.project)),
@@ -138,6 +138,11 @@ edits:
     why: OpenShift's arbitrary user, the licence, and the labels of certification
 # What is new here asks before it is carried.
 review: [{{at: "@ship-lineage / ENV,ENTRYPOINT,CMD,EXPOSE,USER"}}]
+"""
+
+_NO_LICENCE = """
+# Upstream has no licence file at its root: copy its terms to /licenses/ here (MS357).
+
 """
 
 _UBI = """\

@@ -57,6 +57,17 @@ def test_what_it_writes_rebases_at_once(tmp_path: Path, upstream: Repository) ->
     assert run(tree, "check", "--target", "app").code == 0
 
 
+def test_the_default_branch_is_followed_whatever_it_is_called(
+    tmp_path: Path, upstream: Repository
+) -> None:
+    upstream.git("update-ref", "refs/heads/trunk", "refs/heads/main")
+    upstream.git("symbolic-ref", "HEAD", "refs/heads/trunk")
+    upstream.git("update-ref", "-d", "refs/heads/main")
+    told = ("--git", upstream.url, "--dockerfile", "app=docker/Dockerfile")
+    assert run(tmp_path, "init", str(tmp_path / "mine"), *told).code == 0
+    assert "branch: trunk\n" in (tmp_path / "mine" / "upstream" / "demo.yaml").read_text()
+
+
 def test_without_a_dockerfile_it_offers_all_that_upstream_has(
     tmp_path: Path, upstream: Repository
 ) -> None:

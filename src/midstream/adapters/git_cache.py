@@ -114,6 +114,13 @@ class Cache(Struct, frozen=True):
         found = {name.removeprefix("refs/tags/"): commit for commit, name in rows}
         return {name: found[name] for name in found if _matches(pattern, name)}
 
+    def default_branch(self) -> str | None:
+        """The branch that `HEAD` names there; None where it names none."""
+        self._make()
+        out = self._ask("ls-remote", "--symref", "--", self.address.url, "HEAD")
+        found = re.match(r"ref: refs/heads/(\S+)\tHEAD", out.decode(errors="replace"))
+        return found[1] if found else None
+
     def tagged(self, pattern: str) -> tuple[Tag, ...]:
         """Fetch the tags of a pattern; those that are on a commit. What is gone there goes here."""
         start = re.split(r"[*?\[]", pattern, maxsplit=1)[0]

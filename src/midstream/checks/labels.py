@@ -25,7 +25,8 @@ empty.
 **Why it matters.** A label that isn't set is inherited from the base: the image would then call
 itself `ubi9`, with UBI's version.
 
-**The way out.** The fragment `labels.j2` sets all seven from `labels:` of the overlay.
+**The way out.** A LABEL at the end of "@ship", which may take its values from `labels:` of the
+overlay (`{{ labels.name }}`).
 
 **Source.** preflight's `HasRequiredLabel`: name, vendor, version, release, summary, description,
 maintainer.
@@ -44,7 +45,7 @@ def check(view: View) -> Iterator[Diagnostic]:
         listed = ", ".join(f"`{name}`" for name in missing)
         yield view.finding(
             MISSING, view.ship.origin.keyword_span, f"the shipped image has no label {listed}",
-            'put labels.j2 at the end of "@ship", with `labels:` in the overlay', stage=view.ship,
+            'put a LABEL with them at the end of "@ship"', stage=view.ship,
         )  # fmt: skip
 
 

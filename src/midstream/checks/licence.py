@@ -24,7 +24,8 @@ NO_LICENCE = Rule(
 
 **Why it matters.** Certification asks for the licence terms of what the image adds to UBI.
 
-**The way out.** The fragment `licence.j2` at the end of "@ship".
+**The way out.** `COPY LICENSE /licenses/app`, with upstream's own file, at the end of "@ship"; or
+the terms themselves, as a here-document, where upstream has none.
 
 **Source.** preflight's `HasLicense`.
 """,
@@ -43,5 +44,5 @@ def check(view: View) -> Iterator[Diagnostic]:
                 return
     yield view.finding(
         NO_LICENCE, view.ship.origin.keyword_span, "nothing is copied to /licenses",
-        'put licence.j2 at the end of "@ship"', stage=view.ship,
+        'put the terms there at the end of "@ship": COPY LICENSE /licenses/…', stage=view.ship,
     )  # fmt: skip

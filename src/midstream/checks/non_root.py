@@ -25,8 +25,9 @@ ROOT = Rule(
 **Why it matters.** OpenShift runs an image under a number of its own and checks `runAsNonRoot`
 against a number: a name can't be checked, and root is refused.
 
-**The way out.** The fragments `user.j2` and `user-switch.j2` at the end of "@ship". An image that
-is only built from may waive this rule, with that reason.
+**The way out.** At the end of "@ship", make a user of group 0 (`useradd --uid 2000 --gid 0 …`) that
+may write where the image has to, and end with `USER 2000`. An image that is only built from may
+waive this rule, with that reason.
 
 **Source.** preflight's `RunAsNonRoot`.
 """,
@@ -46,7 +47,7 @@ def check(view: View) -> Iterator[Diagnostic]:
     span = last.arguments if last else view.ship.origin.keyword_span
     yield view.finding(
         ROOT, span, f"the shipped image runs as `{user}`",
-        'put user.j2 and user-switch.j2 at the end of "@ship", or USER with a number above 0',
+        'make a user of group 0 at the end of "@ship", and switch to its number: USER 2000',
         stage=view.ship,
     )  # fmt: skip
 

@@ -27,13 +27,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from midstream.cli import Workspace
+    from midstream.upstream.config import Project
     from midstream.upstream.snapshot import Snapshot
 
 
 @click.command("init")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--git", "url", metavar="URL", default="", help="Upstream's repository.")
-@click.option("--branch", metavar="NAME", default="main", show_default=True, help="Its branch.")
+@click.option("--branch", metavar="NAME", default="", help="Its branch; else its default one.")
 @click.option("--index", metavar="NAME", default="",
               help="Its name on the package index, if its releases hold Dockerfiles.")  # fmt: skip
 @click.option("--project", metavar="NAME", help="What to call it; else as its source is called.")
@@ -56,8 +57,10 @@ def command(
         )
     _nothing_there(folder)
     name = project or (index or url.rstrip("/").rpartition("/")[2].removesuffix(".git")).lower()
-    start = Start(name, url, branch, index, _dockerfiles(said))
+    start = Start(name, url, branch or "main", index, _dockerfiles(said))
     start.check()
+    if url and not branch:
+        start = replace(start, branch=_default_branch(start))
     snapshot = _newest(start)
     if not start.dockerfiles:
         raise UsageError("which Dockerfiles shall be carried?", help=_offered(start, snapshot))
@@ -95,14 +98,23 @@ def _dockerfiles(said: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
+def _default_branch(start: Start) -> str:
+    """The branch that upstream shows first; `main` where it doesn't say."""
+    return at.tracker(_project(start)).git.newest.default_branch() or start.branch
+
+
 def _newest(start: Start) -> Snapshot:
     """Upstream's newest release on the index, or its branch's newest commit."""
+    sources = at.tracker(_project(start))
+    return sources.release(None) if start.index else sources.at(None)
+
+
+def _project(start: Start) -> Project:
+    """What is tracked, as far as it is known by now."""
     # Any target will do to read the sources: which Dockerfiles there are isn't known yet.
     whole = replace(start, dockerfiles=start.dockerfiles or {start.project: "Dockerfile"})
     text = project_file(whole, () if start.dockerfiles else EVERY_DOCKERFILE)
-    project = read_project(Source(f"upstream/{start.project}.yaml", text))
-    sources = at.tracker(project)
-    return sources.release(None) if start.index else sources.at(None)
+    return read_project(Source(f"upstream/{start.project}.yaml", text))
 
 
 def _offered(start: Start, snapshot: Snapshot) -> str:
