@@ -132,6 +132,21 @@ def test_the_tag_of_the_image_that_a_stage_stands_on_is_a_value(tmp_path: Path) 
     assert told(demo) == [("docker/Dockerfile", "ubuntu", ":22.04 -> :24.04")]
 
 
+def test_what_upstreams_bake_file_gives_is_a_value(tmp_path: Path) -> None:
+    bake = """\
+target "app" {
+  dockerfile = "docker/Dockerfile"
+  target = "final"
+  args = { MODE = "fast" }
+}
+"""
+    text = "FROM ubuntu:22.04 AS final\nARG MODE\nRUN echo $MODE\n"
+    demo = make(tmp_path, text, upstream={"docker/docker-bake.hcl": bake})
+    assert demo.run("rebase", "--target", "app").exit_code == 0
+    release(demo, ("docker/docker-bake.hcl", "fast", "slow"))
+    assert told(demo) == [("docker/docker-bake.hcl", "MODE", "fast -> slow")]
+
+
 def test_one_value_is_one_row_with_all_its_places(tmp_path: Path) -> None:
     demo = scene(tmp_path)
     release(

@@ -54,9 +54,25 @@ def test_a_stage_is_given_what_its_targets_and_those_they_inherit_from_pass() ->
     ]  # fmt: skip
 
 
+def test_what_stands_on_one_line_is_read_as_what_stands_on_several() -> None:
+    text = """\
+variable "MODE" { default = "fast" }
+target "common" { dockerfile = "docker/Dockerfile", args = { MODE = MODE, JOBS=4, "LIST" = "a,b" } }
+target "app" {
+  inherits = [
+    "common",
+  ]
+  target = "final"
+  args = { MORE = "1" }
+}
+"""
+    assert values(text) == ["MODE=fast", "JOBS=4", "LIST=a,b", "MORE=1"]
+
+
 def test_a_file_about_another_dockerfile_or_stage_gives_nothing() -> None:
     assert values(HCL, dockerfile="docker/Dockerfile.cpu") == []
     assert values(HCL, stage="base") == []
+    assert values(HCL, stage="test") == ["jobs=16", "ARCHES=8.0 9.0", "ONLY=here"]
 
 
 def test_a_value_stands_where_it_is_written() -> None:

@@ -104,7 +104,12 @@ def _passed(
 
 _COMMENT = re.compile(r'"(?:\\.|[^"\\\n])*"|(?:#|//)[^\n]*|/\*.*?\*/', re.DOTALL)
 _BLOCK = re.compile(r'^(variable|target)\s+"([^"]+)"\s*\{', re.MULTILINE)
-_PAIR = re.compile(r'^\s*"?([A-Za-z_][\w.-]*)"?\s*=\s*([^\n]+?),?\s*$', re.MULTILINE)
+# A pair stands on a line of its own, or behind the brace or a comma on the line of another.
+_PAIR = re.compile(
+    r'(?:^|[{,])[ \t]*"?([A-Za-z_][\w.-]*)"?[ \t]*=[ \t]*'
+    r'((?:"(?:\\.|[^"\\\n])*"|\[[^]]*]|[^],\n"[])+?)[ \t]*(?=,|$)',
+    re.MULTILINE,
+)
 _LITERAL = re.compile(r'"([^"\\$]*)"|(-?\d+(?:\.\d+)?|true|false)')
 
 
@@ -134,7 +139,7 @@ def _closing(text: str, start: int) -> int:
 
 
 def _default(text: str, start: int, end: int) -> tuple[str, Span] | None:
-    for found in _PAIR.finditer(text, start, end):
+    for found in _PAIR.finditer(text, start - 1, end):
         if found[1] == "default":
             literal = _LITERAL.fullmatch(found[2])
             if literal:
@@ -147,12 +152,13 @@ def _target(
 ) -> _Target:
     said: dict[str, str] = {}
     passed: dict[str, Baked] = {}
-    inner = re.search(r"^\s*args\s*=\s*\{", text[start:end], re.MULTILINE)
-    inside = (start + inner.end(), _closing(text, start + inner.end())) if inner else (end, end)
-    for found in _PAIR.finditer(text, start, end):
+    inner = re.search(r"(?:^|[{,])\s*args\s*=\s*\{", text[start - 1 : end], re.MULTILINE)
+    first = start - 1 + inner.end() if inner else end
+    inside = (first, _closing(text, first) if inner else end)
+    for found in _PAIR.finditer(text, start - 1, end):
         if not inside[0] <= found.start(1) < inside[1]:
             said[found[1]] = found[2]
-            continue
+    for found in _PAIR.finditer(text, inside[0] - 1, inside[1]):
         literal = _LITERAL.fullmatch(found[2])
         value = known.get(found[2])
         if literal:
