@@ -17,8 +17,10 @@ RUN echo ${FLASHINFER_VERSION}
 """
 
 
-def found(folder: Path, upstream: dict[str, str], body: str = "") -> list[tuple[int, str]]:
-    rebased = make(folder, DOCKERFILE, body, upstream=upstream).rebase()
+def found(
+    folder: Path, upstream: dict[str, str], dockerfile: str = DOCKERFILE
+) -> list[tuple[int, str]]:
+    rebased = make(folder, dockerfile, upstream=upstream).rebase()
     return [(line, text) for code, _, line, text in places(rebased.findings) if code == "MS244"]
 
 
@@ -39,6 +41,12 @@ def test_a_pin_that_contradicts_an_argument_is_found(tmp_path: Path, pin: str) -
             "requirements/cuda.txt",
         )
     ]
+
+
+def test_an_argument_in_quotes_is_compared_without_them(tmp_path: Path) -> None:
+    text = DOCKERFILE.replace("0.6.1", '"0.6.1"')
+    ((_, said),) = found(tmp_path, {"requirements/cuda.txt": "flashinfer==0.6.2\n"}, text)
+    assert said.startswith("`FLASHINFER_VERSION` is 0.6.1 here")
 
 
 @pytest.mark.parametrize(
@@ -94,6 +102,16 @@ def test_pins_of_two_places_are_compared_and_two_files_are_one_finding(tmp_path:
         "requirements/cuda.txt\nask upstream\napart too: torch 2.8.0 and 2.9.0",
         "warning: `torch` is 2.8.0 here, and 2.9.0 in requirements/build/cuda.txt\nask upstream",
     ]
+
+
+@pytest.mark.parametrize(("version", "findings"), [("2.8.0", 0), ("2.9.1", 1)])
+def test_a_pin_that_is_one_of_several_by_platform_agrees(
+    tmp_path: Path, version: str, findings: int
+) -> None:
+    here = "platform_machine == 's390x'"
+    pins = f"torch==2.9.0; {here}\ntorch=={version}; {here.replace('==', '!=')}\n"
+    files = {"requirements/build/cuda.txt": pins}
+    assert len(disagreements(tmp_path, PINNED, files)) == findings
 
 
 def test_what_is_built_with_and_what_is_run_with_are_compared(tmp_path: Path) -> None:

@@ -44,8 +44,6 @@ class CommandFailed(MidstreamError):
 
     def __init__(self, command: Sequence[str], reason: str, output: str = "") -> None:
         super().__init__(f"`{shlex.join(command)}` {reason}", help=output.strip() or None)
-        self.command = tuple(command)
-        self.output = output
 
 
 class ProgramMissing(CommandFailed):

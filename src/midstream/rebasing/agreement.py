@@ -188,9 +188,8 @@ def _in_dockerfile(
     source = subject.dockerfile.source
     for name, (value, span) in defaults.items():
         package = _NAMED.fullmatch(name)
-        plain = value.strip("\"'")
-        if package and name not in given and _VERSION.match(plain):
-            yield _package(package["name"]), _Said(name, plain, source, span)
+        if package and name not in given and _VERSION.match(value):
+            yield _package(package["name"]), _Said(name, value, source, span)
     for _, instruction in subject.live_instructions():
         text = subject.dockerfile.text(instruction.span)
         if instruction.keyword == "RUN" and any(each in text for each in _PINNING):
