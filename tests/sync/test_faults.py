@@ -222,14 +222,19 @@ def test_other_changes_in_the_work_tree_are_no_hindrance(scene: Scene, clone: Re
     assert clone.git("status", "--porcelain") == "?? notes.txt"
 
 
-def test_a_branch_that_is_checked_out_is_left_alone(scene: Scene, clone: Repository) -> None:
+def test_a_branch_that_is_checked_out_is_left_alone(
+    scene: Scene, clone: Repository, tmp_path: Path
+) -> None:
     scene.tree.run("sync", "--all")
-    clone.git("checkout", "--quiet", "midstream/app")
     tip = clone.tip("midstream/app")
+    clone.git("worktree", "add", "--quiet", str(tmp_path / "mine"), "midstream/app")
     scene.dockerfile("next")
-    ran = scene.tree.run("sync", "--all", "--base", "main")
-    assert ran.exit_code == 4
-    assert clone.tip("midstream/app") == tip
+    ran = scene.tree.run("sync", "--all")
+    assert (ran.exit_code, clone.tip("midstream/app")) == (4, tip)
+    assert "`midstream/app` is checked out in a work tree" in ran.stdout
+    clone.git("worktree", "remove", str(tmp_path / "mine"))
+    assert scene.tree.run("sync", "--all").exit_code == 0
+    assert clone.tip("midstream/app") != tip
 
 
 def test_a_lock_of_git_itself_is_safe_to_run_again(scene: Scene, clone: Repository) -> None:
