@@ -16,6 +16,7 @@ from midstream.adapters.files import (
     read,
     state_root,
     write,
+    write_all,
 )
 from midstream.errors import Exit
 
@@ -46,6 +47,23 @@ def test_a_new_file_has_the_mode_that_the_person_wants_for_files(tmp_path: Path)
         left = os.umask(before)
     assert [each.stat().st_mode & 0o777 for each in tmp_path.iterdir()] == [0o640, 0o640]
     assert left == 0o027
+
+
+def test_all_is_on_the_disk_before_any_file_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [tmp_path / "a", tmp_path / "b"]
+    written: list[int] = []
+    really = os.fsync
+
+    def noted(handle: int) -> None:
+        assert not any(path.exists() for path in paths)
+        written.append(os.fstat(handle).st_ino)
+        really(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    write_all(dict.fromkeys(paths, b"x"))
+    assert written == [path.stat().st_ino for path in paths]
 
 
 def test_a_full_disk_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:

@@ -410,6 +410,14 @@ def two(
     )  # fmt: skip
 
 
+def test_the_images_that_a_build_needs_are_listed_in_order(tmp_path: Path) -> None:
+    names = [f"x.example/{name}:1" for name in "cafbed"]
+    lines = "".join(f"COPY --from={name} /a /b\n" for name in names)
+    rebased = make(tmp_path, f"FROM ubuntu:22.04 AS final\n{lines}").rebase()
+    ubi = "registry.access.redhat.com/ubi9/ubi:9.8"
+    assert rebased.plan.content["images"] == [ubi, *sorted(names)]
+
+
 def test_a_sibling_is_rebased_in_memory_for_what_it_brings(tmp_path: Path) -> None:
     demo = two(tmp_path)
     rebased = demo.rebase()

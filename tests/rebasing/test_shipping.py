@@ -182,6 +182,16 @@ def test_an_argument_whose_default_says_the_same_needs_no_answer(
     assert [found.rule.code for found in rebased.findings] == codes
 
 
+def test_a_variable_of_the_environment_is_no_default(tmp_path: Path) -> None:
+    text = DECLARING.replace("ARG MODE=fast\n", "").replace("ARG MODE\n", "ARG MODE=fast\n")
+    rebased = against(
+        tmp_path,
+        ", args: {JOBS: {value: '4', why: w}}, set_aside: {CACHE_*: theirs, NEW: a clock}",
+        text.replace("AS test\n", "AS test\nENV MODE=slow\n"),
+    )
+    assert rebased.findings == ()
+
+
 @pytest.mark.parametrize("text", ["a: [", "steps: []\n", "steps: [{command: make}]\n"])
 def test_a_pipeline_in_which_no_build_can_be_read_is_said(tmp_path: Path, text: str) -> None:
     rebased = make(tmp_path, upstream={".buildkite/release-pipeline.yaml": text}).rebase()
