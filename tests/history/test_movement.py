@@ -65,6 +65,11 @@ def test_a_stage_under_another_name_is_the_same_stage() -> None:
     assert moves(new, old) == [("compile", "FROM", "changed"), ("final", "COPY", "changed")]
 
 
+def test_a_stage_with_nothing_in_it_is_not_another_one_under_a_new_name() -> None:
+    old, new = (f"FROM base AS {name}\n{FINAL}" for name in ("one", "two"))
+    assert moves(new, old) == [("two", "FROM", "added"), ("one", "FROM", "taken out")]
+
+
 def test_a_stage_that_went_is_taken_out_line_by_line() -> None:
     new = HEAD + FINAL.replace("--from=build ", "")
     assert ("build", "RUN", "taken out") in moves(new)

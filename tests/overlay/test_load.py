@@ -225,6 +225,12 @@ def edit(text: str) -> str:
             "`new` is no range of releases",
         ),
         (
+            edit("id: x, at: a / RUN, why: y, drop: true, releases: ''"),
+            "MS504",
+            "6:56",
+            "`` is no range of releases",
+        ),
+        (
             edit("id: x, at: a / RUN, why: y, drop: false"),
             "MS504",
             "6:40",

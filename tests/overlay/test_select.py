@@ -47,6 +47,7 @@ def found(at: str) -> list[str]:
         ("base / RUN / get-pip.py", ["curl -sS https://x.example/get-pip.py"]),
         ("base / RUN / pip", ["curl -sS https://x.example/get-pip.py"]),
         ("base / RUN / ~pip[sx]", ["pipx install uv"]),
+        ("base / RUN / ~ ^pipx", ["pipx install uv"]),
         ("1 / RUN / make all", ["make all"]),
         ("1 / RUN / make test", ["make test"]),
         ("1 / RUN / test", ["make test"]),
