@@ -9,7 +9,8 @@ TCMALLOC = "/usr/lib64/libtcmalloc_minimal.so.4"
 
 
 def test_a_library_that_nothing_installs_is_found() -> None:
-    text = on_ubi("RUN dnf install -y gcc", f'ENV A=1 LD_PRELOAD="{TCMALLOC}:/opt/venv/lib/b.so"')
+    install = "RUN dnf install -y gcc && echo gperftools-libs"
+    text = on_ubi(install, f'ENV A=1 LD_PRELOAD="{TCMALLOC}:/opt/venv/lib/b.so"')
     (found,) = check(look(text))
     assert told([found]) == [("MS315", 3, f'LD_PRELOAD="{TCMALLOC}:/opt/venv/lib/b.so"')]
     assert "`gperftools-libs`" in found.message

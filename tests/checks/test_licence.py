@@ -12,6 +12,7 @@ from midstream.checks.licence import check
         "COPY LICENSE /licenses/",
         'COPY ["LICENSE", "/licenses/a.md"]',
         "ADD LICENSE /licenses",
+        'COPY LICENSE "/licenses/"',
         "COPY <<EOF /licenses/a\ntext\nEOF",
     ],
 )

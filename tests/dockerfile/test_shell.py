@@ -322,7 +322,9 @@ def test_scripts_that_are_called_are_found() -> None:
 
 
 def test_a_script_that_stands_alone_is_read() -> None:
-    assert [each.name for each in read_text("#!/bin/sh\na\nb && c\n").commands] == ["a", "b", "c"]
+    found = read_text("#!/bin/sh\na\nb && c\n").commands
+    assert [each.name for each in found] == ["a", "b", "c"]
+    assert [(each.span.start, each.span.end) for each in found] == [(10, 11), (12, 13), (17, 18)]
 
 
 # The law: what is left runs as if the command that was taken out had succeeded
