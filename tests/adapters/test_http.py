@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,9 +23,9 @@ from midstream.errors import Exit
 from registries import faults
 from registries.exchange import Response, Server
 from registries.faults import Fault
+from registries.raw import raw
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from registries.certificates import Authority
@@ -41,29 +39,6 @@ def get(url: str, *, timeout: float = 5, limit: int = 1000, ca: Path | None = No
         return connections.exchange("GET", Url.parse(url), {}, limit=limit).body
     finally:
         connections.close()
-
-
-@contextmanager
-def raw(*parts: bytes, pause: float = 0) -> Iterator[str]:
-    """A server that says just this to whoever calls, piece by piece."""
-    listening = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        try:
-            connection, _ = listening.accept()
-            with connection:
-                connection.recv(4096)
-                for each in parts:
-                    connection.sendall(each)
-                    time.sleep(pause)
-        except OSError:
-            return
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
-    listening.close()
-    thread.join(5)
 
 
 def test_an_answer_is_read_whole() -> None:

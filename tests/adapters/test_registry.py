@@ -444,7 +444,7 @@ class TestLogins:
         endpoint = Endpoint("quay.io", debian_tls.address, ca=authority.certificate)
         with Registry(endpoint) as registry:
             reply = registry.ping()
-            reply.headers["WWW-Authenticate"] = f'Bearer realm="{double.url}/token",service="x"'
+            reply.headers["www-authenticate"] = f'Bearer realm="{double.url}/token",service="x"'
             with pytest.raises(BadReply, match="without TLS"):
                 registry._keys.answer(reply, Access("a", writes=False))  # noqa: SLF001
 
@@ -517,7 +517,7 @@ class TestRedirects:
         with Registry(Endpoint("q", debian_tls.address, ca=authority.certificate)) as registry:
             url = registry.endpoint.url
             reply = http.Reply(url, 307, registry.ping().headers, b"")
-            reply.headers["Location"] = f"{double.url}/v2/"
+            reply.headers["location"] = f"{double.url}/v2/"
             registry._connections.exchange = lambda *_, **__: reply  # type: ignore[method-assign]  # noqa: SLF001
             with pytest.raises(BadReply, match="without TLS"):
                 registry.manifest("a", "v1")

@@ -6,13 +6,9 @@ may go.
 
 from __future__ import annotations
 
-import http.client
 import json
-import select
 import socket
-import ssl
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
@@ -20,19 +16,19 @@ from msgspec import Struct
 
 from midstream import __version__
 from midstream.adapters import proxy
+from midstream.adapters.connection import Connection, NotHttp, TooMuch
 from midstream.errors import Exit, MidstreamError
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Mapping
     from pathlib import Path
 
-_CHUNK = 1 << 16
-_SLOWEST = (
-    1 << 16
-)  # bytes a second: what comes at that pace is a slow line, and not a server's trick
 # What OpenSSL says of a plain answer; the words changed over its versions.
 _NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
 _REPEATABLE = frozenset({"GET", "HEAD"})
+_PORTS = {"http": 80, "https": 443}
+_ALWAYS = {"User-Agent": f"midstream/{__version__}", "Accept-Encoding": "identity"}
 
 
 class Transient(MidstreamError):
@@ -94,14 +90,15 @@ class Url(Struct, frozen=True):
     def parse(cls, text: str) -> Url:
         try:
             parts = urlsplit(text)
-            host, port = parts.hostname, parts.port
+            host, port = parts.hostname or "", parts.port
+            host = host if host.isascii() else host.encode("idna").decode()
         except ValueError:
-            host = port = None
-            parts = urlsplit("")
-        if parts.scheme not in ("http", "https") or not host or parts.username is not None:
-            raise BadReply("a registry named an address that can't be used")
+            parts, host, port = urlsplit(""), "", None
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        return cls(parts.scheme, host, port or (80 if parts.scheme == "http" else 443), target)
+        good = parts.scheme in _PORTS and parts.username is None
+        if not good or not _is_one_word(host) or not _is_one_word(target):
+            raise BadReply("a registry named an address that can't be used")
+        return cls(parts.scheme, host, port or _PORTS[parts.scheme], target)
 
     def join(self, reference: str) -> Url:
         """What a `Location` or `Link` header names, seen from here."""
@@ -114,8 +111,16 @@ class Url(Struct, frozen=True):
 
     @property
     def authority(self) -> str:
-        name = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{name}:{self.port}"
+        return f"{self._name}:{self.port}"
+
+    @property
+    def named(self) -> str:
+        """As a `Host` header has it: some sign that, without the port that goes without saying."""
+        return self._name if self.port == _PORTS[self.scheme] else self.authority
+
+    @property
+    def _name(self) -> str:
+        return f"[{self.host}]" if ":" in self.host else self.host
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.authority}{self.target}"
@@ -126,7 +131,7 @@ class Reply(Struct, frozen=True):
 
     url: Url
     status: int
-    headers: http.client.HTTPMessage
+    headers: dict[str, str]  # names in lower case
     body: bytes
 
     def __repr__(self) -> str:
@@ -134,8 +139,12 @@ class Reply(Struct, frozen=True):
 
     def header(self, name: str) -> str | None:
         """All values of a header that was sent, as one."""
-        values = self.headers.get_all(name)
-        return ", ".join(values) if values else None
+        return self.headers.get(name.lower())
+
+
+def _is_one_word(text: str) -> bool:
+    """What a line of a request can hold between its spaces."""
+    return bool(text) and text.isascii() and text.isprintable() and " " not in text
 
 
 def json_object(data: bytes, what: str) -> dict[str, Any]:
@@ -155,7 +164,7 @@ class Connections:
     def __init__(self, *, timeout: float = 30, ca: Path | None = None) -> None:
         self._timeout = timeout
         self._ca = ca
-        self._idle: dict[tuple[str, str, int], list[http.client.HTTPConnection]] = {}
+        self._idle: dict[tuple[str, str, int], list[Connection]] = {}
         self._lock = threading.Lock()
         self._context: ssl.SSLContext | None = None
 
@@ -181,7 +190,7 @@ class Connections:
                 # The server may end a kept connection at any time; reading again harms nobody.
                 if method not in _REPEATABLE:
                     raise
-        return self._once(self._open(url), method, url, headers, body, limit)
+        return self._once(None, method, url, headers, body, limit)
 
     def close(self) -> None:
         with self._lock:
@@ -191,52 +200,60 @@ class Connections:
 
     def _once(
         self,
-        connection: http.client.HTTPConnection,
+        connection: Connection | None,
         method: str,
         url: Url,
         headers: Mapping[str, str],
         body: bytes | None,
         limit: int,
     ) -> Reply:
+        # TLS goes through a proxy in a tunnel; a plain request names the whole address to it.
+        via = proxy.proxy_for(url.scheme, url.host, url.port)
+        plain = via if url.scheme == "http" else None
+        sent = {"Host": url.named, **_ALWAYS, **headers, **(plain.headers if plain else {})}
         try:
-            reply, reusable = _talk(connection, method, url, headers, body, limit, self._timeout)
+            connection = connection or self._open(url, via)
+            target = str(url) if plain else url.target
+            answer = connection.exchange(method, target, sent, body, limit=limit)
         except BaseException as error:
-            connection.close()
-            failure = _explain(error, url, self._timeout)
+            if connection is not None:
+                connection.close()
+            failure = _explain(error, url, self._timeout, limit)
             if failure is None:
                 raise
             raise failure from None
-        if reusable:
-            self._keep(url, connection)
-        else:
+        if answer.ends:
             connection.close()
-        return reply
+        else:
+            self._keep(url, connection)
+        return Reply(url, answer.status, answer.headers, answer.body)
 
-    def _take(self, url: Url) -> http.client.HTTPConnection | None:
+    def _take(self, url: Url) -> Connection | None:
         with self._lock:
             idle = self._idle.get(url.origin, [])
             while idle:
                 connection = idle.pop()
-                if connection.sock is not None and not _readable(connection.sock):
+                if connection.is_idle():
                     return connection
                 connection.close()
         return None
 
-    def _keep(self, url: Url, connection: http.client.HTTPConnection) -> None:
+    def _keep(self, url: Url, connection: Connection) -> None:
         with self._lock:
             self._idle.setdefault(url.origin, []).append(connection)
 
-    def _open(self, url: Url) -> http.client.HTTPConnection:
-        via = proxy.proxy_for(url.scheme, url.host, url.port)
+    def _open(self, url: Url, via: proxy.Proxy | None) -> Connection:
+        tls = self._tls() if url.scheme == "https" else None
         host, port = (via.host, via.port) if via else (url.host, url.port)
-        if url.scheme == "http":
-            connection = http.client.HTTPConnection(host, port, timeout=self._timeout)
-        else:
-            connection = http.client.HTTPSConnection(
-                host, port, timeout=self._timeout, context=self._tls()
-            )
-            if via:
-                connection.set_tunnel(url.host, url.port, via.headers)
+        connection = Connection(host, port, self._timeout)
+        try:
+            if tls is not None:
+                if via:
+                    connection.tunnel(url.authority, via.headers)
+                connection.secure(tls, url.host)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _tls(self) -> ssl.SSLContext:
@@ -247,67 +264,38 @@ class Connections:
             return self._context
 
 
-def _talk(
-    connection: http.client.HTTPConnection,
-    method: str,
-    url: Url,
-    headers: Mapping[str, str],
-    body: bytes | None,
-    limit: int,
-    timeout: float,
-) -> tuple[Reply, bool]:
-    deadline = time.monotonic() + timeout
-    sent = {"User-Agent": f"midstream/{__version__}", "Accept-Encoding": "identity", **headers}
-    # TLS goes through a proxy in a tunnel; a plain request names the whole address to it.
-    via = proxy.proxy_for(url.scheme, url.host, url.port) if url.scheme == "http" else None
-    target = str(url) if via else url.target
-    connection.request(method, target, body, sent | (via.headers if via else {}))
-    answer = connection.getresponse()
-    data = answer.read() if method == "HEAD" else _read(answer, url, limit, deadline)
-    return Reply(url, answer.status, answer.headers, data), not answer.will_close
-
-
-def _read(answer: http.client.HTTPResponse, url: Url, limit: int, deadline: float) -> bytes:
-    expected = answer.length
-    if expected is not None and expected > limit:
-        raise TooLarge(f"`{url.authority}` sends {expected} bytes where {limit} are the most")
-    parts: list[bytes] = []
-    size = 0
-    while part := answer.read(_CHUNK):
-        parts.append(part)
-        size += len(part)
-        if size > limit:
-            raise TooLarge(f"`{url.authority}` sends more than {limit} bytes")
-        if time.monotonic() > deadline + size / _SLOWEST:
-            raise TimeoutError
-    if expected is not None and size < expected:  # `read` with a size takes a short body as it is
-        raise http.client.IncompleteRead(b"", expected - size)
-    return b"".join(parts)
-
-
-def _explain(error: BaseException, url: Url, timeout: float) -> MidstreamError | None:
+def _explain(error: BaseException, url: Url, timeout: float, limit: int) -> MidstreamError | None:
     """What went wrong on the way, as an error with a way out; None if it is no such thing."""
     where = f"`{url.authority}`"
+    failure = _tls_failure(error, where) if url.scheme == "https" else None
+    if failure is not None:
+        return failure
     match error:
-        case ssl.SSLError():
-            return _tls_failure(error, where)
         case TimeoutError():
             return TooSlow(f"{where} did not answer within {timeout:g} s")
         case socket.gaierror():
             return _name_failure(error, url)
         case ConnectionRefusedError():
             return Unreachable(f"{where} refused the connection")
-        case ConnectionError() | http.client.IncompleteRead():
+        case ConnectionError():
             return ConnectionLost(f"the connection to {where} broke")
         case OSError():
             return Unreachable(f"no connection to {where}: {_reason(error)}")
-        case http.client.HTTPException():
+        case NotHttp():
             return BadReply(f"{where} does not answer as HTTP says")
+        case TooMuch(size=int(size)):
+            return TooLarge(f"{where} sends {size} bytes where {limit} are the most")
+        case TooMuch():
+            return TooLarge(f"{where} sends more than {limit} bytes")
         case _:
             return None
 
 
-def _tls_failure(error: ssl.SSLError, where: str) -> MidstreamError:
+def _tls_failure(error: BaseException, where: str) -> MidstreamError | None:
+    import ssl  # many a run speaks it nowhere, or has loaded it by now
+
+    if not isinstance(error, ssl.SSLError):
+        return None
     if isinstance(error, ssl.SSLCertVerificationError):
         return NotTrusted(
             f"the certificate of {where} can't be trusted: {error.verify_message.lower()}",
@@ -337,17 +325,9 @@ def _reason(error: OSError) -> str:
 
 def _context(ca: Path | None) -> ssl.SSLContext:
     """With an authority of its own, an endpoint is trusted by that one only."""
+    import ssl
+
     try:
         return ssl.create_default_context(cafile=str(ca) if ca else None)
     except (OSError, ssl.SSLError):
         raise NotTrusted(f"can't read certificates from `{ca}`") from None
-
-
-def _readable(sock: socket.socket) -> bool:
-    """An idle connection with something to read has been ended, or is out of step."""
-    try:
-        poll = select.poll()
-        poll.register(sock, select.POLLIN)
-        return bool(poll.poll(0))
-    except (OSError, ValueError):
-        return True

@@ -11,10 +11,12 @@ import json
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlencode
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from midstream.adapters.http import BadReply, Connections, Reply, Url, json_object
 from midstream.adapters.registry_errors import NotAccepted, NotFound, ReadOnly, refusal
@@ -354,7 +356,7 @@ class Registry:
         """Ask with what authorization is known; on a 401, once more with what it asks for."""
         limit = max(limit, TOKEN_LIMIT)  # an error has a body too
         reply = self._follow(method, url, headers, self._keys.known(access), limit, body)
-        if reply.status == 401 and reply.url.origin == self.endpoint.url.origin:
+        if reply.status == 401 and reply.url.origin == self._root.origin:
             key = self._keys.answer(reply, access)
             if key:
                 reply = self._follow(method, url, headers, key, limit, body)
@@ -373,7 +375,7 @@ class Registry:
     ) -> Reply:
         """Follow redirects of reads. The key goes to the registry, and to no other host."""
         for _ in range(_MOST_REDIRECTS + 1):
-            ours = key and url.origin == self.endpoint.url.origin
+            ours = key and url.origin == self._root.origin
             sent = {**headers, "Authorization": key} if ours else headers
             reply = self._connections.exchange(method, url, sent, body, limit=limit)
             location = reply.header("Location")
@@ -386,7 +388,11 @@ class Registry:
         raise BadReply(f"`{self.endpoint.host}` redirects in a circle")
 
     def _url(self, repository: str, path: str) -> Url:
-        return self.endpoint.url.join(f"/v2/{quote(repository)}/{path}")
+        return replace(self._root, target=f"/v2/{quote(repository)}/{path}")
+
+    @cached_property
+    def _root(self) -> Url:
+        return self.endpoint.url
 
     def _named(self, repository: str, reference: str) -> str:
         joint = "@" if ":" in reference else ":"
