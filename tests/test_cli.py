@@ -15,6 +15,8 @@ from midstream.errors import Exit, IntegrityError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from midstream.adapters.process import Finished
+
 
 def exit_code(group: click.Group, *arguments: str) -> int:
     with pytest.raises(SystemExit) as caught:
@@ -68,13 +70,39 @@ def test_an_unknown_command_is_a_usage_error() -> None:
     assert exit_code(main, "no-such-command") == Exit.USAGE
 
 
-def test_nothing_slow_is_loaded_to_start() -> None:
+@pytest.mark.parametrize(
+    ("loaded", "slow"),
+    [
+        ("cli", {"rich", "tree_sitter", "dockerfile_parse", "git"}),
+        (
+            "commands.promote_shown commands.ordering adapters.skopeo promotion.apply "
+            "promotion.journal promotion.record promotion.registries",
+            {"email", "ssl", "logging", "dataclasses", "difflib", "tempfile", "random"},
+        ),
+    ],
+    ids=["any run", "a promotion"],
+)
+def test_nothing_slow_is_loaded_to_start(loaded: str, slow: set[str]) -> None:
+    modules = ", ".join(f"midstream.{each}" for each in loaded.split())
+    done = alone(f"import {modules}; print(*{slow} & set(sys.modules))")
+    assert (done.exit_code, done.stdout.strip()) == (0, b"")
+
+
+def test_a_run_ends_without_looking_for_garbage() -> None:
+    done = alone(
+        "import atexit, gc; atexit.register(lambda: print(gc.get_freeze_count() > 10_000)); "
+        "from midstream.__main__ import main; sys.argv[1:] = ['--version']; main()"
+    )
+    assert done.stdout.split()[-1] == b"True"
+
+
+def alone(script: str) -> Finished:
+    """What a Python of its own says."""
     from midstream.adapters.process import run
 
-    slow = {"rich", "tree_sitter", "dockerfile_parse", "git"}
-    script = f"import sys, midstream.cli; print(*{slow} & set(sys.modules))"
-    done = run(sys.executable, "-c", script, env={"PYTHONPATH": ":".join(sys.path)})
-    assert (done.exit_code, done.stdout.strip()) == (0, b"")
+    return run(
+        sys.executable, "-c", f"import sys; {script}", env={"PYTHONPATH": ":".join(sys.path)}
+    )
 
 
 @pytest.mark.parametrize("words", [["--json", "targets"], ["targets", "--json"]])

@@ -11,7 +11,10 @@ def main() -> None:
     gc.set_threshold(100_000, 20, 20)
     from midstream.cli import main as command_line
 
-    command_line(prog_name="midstream")
+    try:
+        command_line(prog_name="midstream")
+    finally:
+        gc.freeze()  # or Python looks through all of it once more before it ends
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import signal
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -85,8 +86,9 @@ class Cli(click.Group):
         raise SystemExit(exit_code)
 
 
+@cache
 def _shared() -> list[click.Option]:
-    """What goes for every command, before its name or behind it."""
+    """What goes for every command, before its name or behind it: the same ones for all."""
     return [
         click.Option(
             ("-v", "--verbose"), is_flag=True, expose_value=False, callback=_given,
@@ -126,7 +128,7 @@ def _with_shared(command: click.Command) -> click.Command:
     return command
 
 
-@click.group(cls=Cli, params=_shared())
+@click.group(cls=Cli, params=[*_shared()])
 @click.version_option(__version__, package_name="midstream")
 def main() -> None:
     """Carry upstream Dockerfiles onto UBI, prove the result, and promote the images."""

@@ -6,19 +6,17 @@ wrong with its place. Reading goes on after a mistake, so that a person sees the
 
 from __future__ import annotations
 
-import difflib
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from msgspec import Struct
+from msgspec import Struct, field
 
 from midstream.diagnostic import Diagnostic, Place, Rule, Severity, counted
 from midstream.errors import UsageError
 from midstream.source import Source, Span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 try:
     from yaml import CSafeLoader as _Loader
@@ -64,8 +62,7 @@ class ConfigurationError(UsageError):
         super().__init__(f"{mistakes} in {source.name}", diagnostics=found)
 
 
-@dataclass
-class Mistakes:
+class Mistakes(Struct):
     """The findings about one file, in the order they were met."""
 
     source: Source
@@ -222,9 +219,7 @@ class Node(Struct, frozen=True):
         for key, value in self.entries():
             name = key.text()
             if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                advice = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(known)}"
-                key.wrong(f"unknown key `{name}`", help=advice, rule=UNKNOWN_KEY)
+                key.wrong(f"unknown key `{name}`", help=_advice(name, known), rule=UNKNOWN_KEY)
                 continue
             values[name] = value
         if self.is_mapping:
@@ -238,6 +233,13 @@ class Node(Struct, frozen=True):
         if self.is_mapping:
             return "mapping"
         return "list" if self.is_sequence else "text"
+
+
+def _advice(name: str, known: Sequence[str]) -> str:
+    from difflib import get_close_matches  # only for who has made a mistake
+
+    near = get_close_matches(name, known, n=1)
+    return f"did you mean `{near[0]}`?" if near else f"known: {', '.join(known)}"
 
 
 class Record(Struct, frozen=True):

@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from midstream.diagnostic import Diagnostic, Place, UpstreamCommit
     from midstream.errors import MidstreamError
 
-_CONTROL = re.compile(
-    r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
+# Compiled when it is first needed: that takes longer than all else here.
+_CONTROL = r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 _MOST_COMMITS = 5
 _live: list[Any] = []  # the console that redraws rows now, if one does
 _COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
@@ -227,7 +226,9 @@ def commit_lines(commits: tuple[UpstreamCommit, ...]) -> list[str]:
 
 def visible(text: str) -> str:
     """The text with control characters and lone surrogates shown as escapes."""
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text).replace("\t", " ")
+    if text.isprintable():  # as almost all is: none of these characters
+        return text
+    return re.sub(_CONTROL, lambda found: f"\\x{ord(found[0]):02x}", text).replace("\t", " ")
 
 
 def visible_lines(text: str) -> list[str]:

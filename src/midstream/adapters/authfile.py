@@ -10,9 +10,10 @@ import binascii
 import json
 import os
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from midstream.adapters import process
 from midstream.errors import Exit, MidstreamError
@@ -26,13 +27,15 @@ class CannotLogIn(MidstreamError):
     exit_code = Exit.AUTHENTICATION
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(Struct, frozen=True):
     """A login. Its secrets are in no `repr`, so in no traceback or log."""
 
     user: str
-    password: str = field(repr=False)
-    identity_token: str = field(default="", repr=False)
+    password: str
+    identity_token: str = ""
+
+    def __repr__(self) -> str:
+        return f"Credentials({self.user!r})"
 
     @property
     def basic(self) -> str:
@@ -44,14 +47,16 @@ class Credentials:
         return tuple(each for each in (self.password, self.identity_token, self.basic[6:]) if each)
 
 
-@dataclass(frozen=True, slots=True)
-class Authfile:
+class Authfile(Struct, frozen=True):
     """The logins of one file. `path` is None where a person has none."""
 
     path: Path | None
-    _auths: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
+    _auths: dict[str, dict[str, Any]] = field(default_factory=dict)
     _helpers: dict[str, str] = field(default_factory=dict)
     _store: str = ""
+
+    def __repr__(self) -> str:
+        return f"Authfile({self.path!r})"
 
     def credentials(self, host: str, repository: str = "") -> Credentials | None:
         """The login for a repository: `host/a/b`, then `host/a`, then `host`."""

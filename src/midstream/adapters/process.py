@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shlex
 import signal
 import subprocess
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -19,8 +19,6 @@ from midstream.errors import MidstreamError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-log = logging.getLogger(__name__)
 
 _LOOKS = 10  # at whether a program still moves bytes, in the time that it may stand still
 _MOVES = 4096  # bytes: a runtime that only wakes itself up moves fewer
@@ -69,7 +67,7 @@ def run(
     With `standstill`, it may take as long as it likes, while it reads or writes in that time.
     Raises `ProgramMissing` and `TimedOut`.
     """
-    log.debug("$ %s", shlex.join(command))
+    _tell(command)
     try:
         with _running_lock:  # what starts while all is ended would be ended by nobody
             process = subprocess.Popen(
@@ -103,6 +101,14 @@ def run(
         with _running_lock:
             _running.discard(process)
     return Finished(tuple(command), process.returncode, stdout, stderr)
+
+
+def _tell(command: Sequence[str]) -> None:
+    """Where somebody listens: `--verbose` loads what logs, which else is 3 ms for nothing."""
+    if "logging" in sys.modules:
+        import logging
+
+        logging.getLogger(__name__).debug("$ %s", shlex.join(command))
 
 
 def _follow(

@@ -13,7 +13,6 @@ import os
 import re
 import threading
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -48,8 +47,7 @@ _WORTH_NOTES = 16 << 20  # bytes of an image: to mount a smaller one saves less 
 _FEWER_COLLECTIONS = {"GOGC": "400"}  # of garbage: most copies end before the first
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(Struct, frozen=True):
     """One side of a copy. `reference` is a tag or a digest."""
 
     endpoint: Endpoint
@@ -83,7 +81,6 @@ class SkopeoTooOld(MidstreamError):
     exit_code = Exit.OUTSIDE
 
 
-@dataclass
 class Skopeo:
     """Everything it reads is given to it: a policy, no registries.conf, a home of its own.
 
@@ -96,14 +93,15 @@ class Skopeo:
     slow line takes as long as it takes.
     """
 
-    policy: Path | None = None
-    program: str = "skopeo"
-    timeout: float = 600
-    _home: Path | None = field(default=None, repr=False)
-    _secrets: set[str] = field(default_factory=set, repr=False)
-    _version: tuple[int, int, int] | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-    _asking: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    def __init__(
+        self, policy: Path | None = None, program: str = "skopeo", timeout: float = 600
+    ) -> None:
+        self.policy, self.program, self.timeout = policy, program, timeout
+        self._home: Path | None = None
+        self._secrets: set[str] = set()
+        self._version: tuple[int, int, int] | None = None
+        self._lock = threading.Lock()
+        self._asking = threading.Lock()
 
     def __enter__(self) -> Self:
         return self

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 BUILT_FROM = ("io.midstream.upstream", "io.midstream.overlay", "io.midstream.ledger")
 EXPIRES = "quay.expires-after"
 _SEVEN = ("name", "vendor", "version", "release", "summary", "description", "maintainer")
-_RED_HAT = re.compile(r"^[^a-z0-9]*red[^a-z0-9]*hat", re.IGNORECASE)
+_RED_HAT = r"[^a-z0-9]*red[^a-z0-9]*hat"
 _MOST_LAYERS = 40
 
 
@@ -181,7 +181,7 @@ def _preflight(part: Part, wanted: Wanted) -> Iterator[Finding]:
             yield Finding.of(PREFLIGHT, f"certification wants a label `{name}`")
     for name in ("name", "vendor", "maintainer"):
         value = part.labels.get(name, "")
-        if _RED_HAT.match(value) and "for red hat" not in value.lower():
+        if re.match(_RED_HAT, value, re.IGNORECASE) and "for red hat" not in value.lower():
             yield Finding.of(
                 PREFLIGHT, f"its label `{name}` claims to be Red Hat's: `{_short(value)}`"
             )
