@@ -43,6 +43,29 @@ def test_what_was_added_is_there_for_the_next_process(tmp_path: Path) -> None:
     ]
 
 
+def test_a_step_begins_when_its_line_and_the_journals_name_are_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[tuple[Path, int]] = []
+    sync = os.fsync
+
+    def watched(handle: int) -> None:
+        sync(handle)
+        synced.append((Path(f"/proc/self/fd/{handle}").readlink(), os.fstat(handle).st_size))
+
+    monkeypatch.setattr(os, "fsync", watched)
+    path = tmp_path / "journal.jsonl"
+    with opened(tmp_path) as held:
+        assert synced == []  # a finished run again has no step, and nothing to keep
+        held.add("intent")
+        assert synced[0] == (path, path.stat().st_size)
+        assert synced[1][0] == tmp_path
+        held.add("copied")
+        assert len(synced) == 2
+        held.add("verified")
+        assert synced[2:] == [(path, path.stat().st_size)]
+
+
 def test_two_processes_never_hold_one_run(tmp_path: Path) -> None:
     with opened(tmp_path), pytest.raises(AnotherRuns) as caught, opened(tmp_path):
         pass

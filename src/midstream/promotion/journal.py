@@ -1,7 +1,8 @@
 """What a run did, one JSON line a step, on the disk before the next step begins.
 
 It says what was begun and what was seen. Where a run has ended in the middle, the registry is the
-truth, and the journal says which tags to look at.
+truth, and the journal says which tags to look at: those that were begun and not seen since. How
+a copy ended says nothing of its tag, so that line goes to the disk together with what was seen.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 NAME = "journal.jsonl"
 _LOCK = "lock"
+_WITH_THE_NEXT = frozenset({"copied"})
 
 
 class AnotherRuns(MidstreamError):
@@ -55,6 +57,7 @@ class Journal:
         self._now = now
         self._file: FileIO | None = None
         self._held: IO[bytes] | None = None
+        self._is_named = False  # on the disk, so that nothing is lost with the folder
         self._mutex = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -67,7 +70,6 @@ class Journal:
             self.entries, whole = _read(path.read_bytes() if path.exists() else b"", str(path))
             self._file = path.open("ab", buffering=0)
             self._file.truncate(whole)  # a line that a crash tore is as if it had never been
-            self._sync(self.folder)
         except BlockingIOError:
             self.close()
             raise AnotherRuns(
@@ -92,7 +94,10 @@ class Journal:
         self._file = self._held = None
 
     def add(self, step: str, **fields: Any) -> Entry:
-        """On the disk when this returns. Raises `CannotWrite`: then the step must not be taken."""
+        """On the disk when this returns, but for how a copy ended, which waits for the next line.
+
+        Raises `CannotWrite`: then the step must not be taken.
+        """
         with self._mutex:
             if self._file is None:
                 raise RuntimeError("the journal is closed")
@@ -104,7 +109,8 @@ class Journal:
             try:
                 if self._file.write(line) != len(line):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # noqa: TRY301
-                os.fsync(self._file.fileno())
+                if step not in _WITH_THE_NEXT:
+                    self._sync(self._file.fileno())
             except OSError as error:
                 with suppress(OSError):  # half a line, and the next whole one, would be damage
                     self._file.truncate(whole)
@@ -112,14 +118,16 @@ class Journal:
             self.entries.append(entry)
             return entry
 
-    @staticmethod
-    def _sync(folder: Path) -> None:
-        """So that the journal's own name is on the disk, too."""
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    def _sync(self, file: int) -> None:
+        """All lines, and before the first step the journal's own name."""
+        os.fsync(file)
+        if not self._is_named:
+            handle = os.open(self.folder, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+            self._is_named = True
 
 
 def read(folder: Path) -> list[Entry]:
