@@ -248,7 +248,7 @@ class TestTunnel:
 
 @contextmanager
 def _proxy(to: str) -> Iterator[tuple[str, list[bytes]]]:
-    """One that leads everybody to the same address; and what it was asked."""
+    """One that leads one caller to an address; and what it was asked."""
     asked: list[bytes] = []
     host, _, port = to.rpartition(":")
 
@@ -259,15 +259,17 @@ def _proxy(to: str) -> Iterator[tuple[str, list[bytes]]]:
             target.shutdown(socket.SHUT_WR)
 
     def serve() -> None:
-        with suppress(OSError):
-            while True:
-                near, _ = listening.accept()
-                asked.append(near.recv(4096))
-                near.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                far = socket.create_connection((host, int(port)))
-                for pair in ((near, far), (far, near)):
-                    threading.Thread(target=pass_on, args=pair, daemon=True).start()
+        near, _ = listening.accept()
+        with near, socket.create_connection((host, int(port))) as far:
+            asked.append(near.recv(4096))
+            near.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            back = threading.Thread(target=pass_on, args=(far, near))
+            back.start()
+            pass_on(near, far)
+            back.join()
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        threading.Thread(target=serve, daemon=True).start()
+        served = threading.Thread(target=serve)
+        served.start()
         yield f"127.0.0.1:{listening.getsockname()[1]}", asked
+        served.join()

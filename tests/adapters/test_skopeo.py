@@ -456,6 +456,18 @@ def test_skopeo_sees_nothing_of_the_persons_own_settings(
     assert not any("creds" in each or "password" in each or "token" in each for each in argv)
 
 
+@pytest.mark.parametrize(("size", "threads"), [(1000, "1"), (2 << 20, None), (0, None)])
+def test_only_a_small_image_is_copied_by_one_thread(
+    tmp_path: Path, pair: Pair, size: int, threads: str | None
+) -> None:
+    with Skopeo(program=newer(tmp_path, f"env > {tmp_path}/env; exit 1")) as skopeo:
+        origin, target = at(pair.source, "a/in", "v"), at(pair.target, "a/out", "v")
+        with pytest.raises(MidstreamError):
+            skopeo.copy(origin, target, pair.image.media_type, size=size)
+    seen = dict(each.split("=", 1) for each in (tmp_path / "env").read_text().splitlines())
+    assert seen.get("GOMAXPROCS") == threads
+
+
 def test_what_another_run_has_copied_changes_nothing(pair: Pair) -> None:
     """Root's skopeo would know of it, and mount; whose run it is must not matter."""
     for repository in ("a/first", "a/second"):

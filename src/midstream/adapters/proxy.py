@@ -24,8 +24,8 @@ def proxy_for(scheme: str, host: str, port: int) -> Proxy | None:
 
     This machine itself is never reached through one.
     """
-    setting = _variable(f"{scheme}_proxy")
-    if not setting or _is_this_machine(host) or _is_exempt(host, port, _variable("no_proxy")):
+    setting = "" if _is_this_machine(host) else _variable(f"{scheme}_proxy")
+    if not setting or _is_exempt(host, port, _variable("no_proxy")):
         return None
     parts = urlsplit(setting if "://" in setting else f"http://{setting}")
     if not parts.hostname:

@@ -45,6 +45,8 @@ _FORMATS = {OCI_INDEX: "oci", DOCKER_LIST: "v2s2"}
 _OWN_NOTES = {"_CONTAINERS_ROOTLESS_UID": "65534"}
 _WORTH_NOTES = 16 << 20  # bytes of an image: to mount a smaller one saves less than notes cost
 _FEWER_COLLECTIONS = {"GOGC": "400"}  # of garbage: most copies end before the first
+_ONE_THREAD = {"GOMAXPROCS": "1"}
+_WORTH_THREADS = 1 << 20  # bytes of an image: for less, they only hand the work to each other
 
 
 class Image(Struct, frozen=True):
@@ -160,9 +162,7 @@ class Skopeo:
         """
         self.version()
         command = self._copy_command(source, target, media_type)
-        done = self._run(
-            source, target, command, notes=not 0 < size < _WORTH_NOTES, standstill=self.timeout
-        )
+        done = self._run(source, target, command, size=size, standstill=self.timeout)
         if done.exit_code or b"Usage:" in done.stdout:
             from midstream.adapters.skopeo_errors import classify
 
@@ -244,10 +244,10 @@ class Skopeo:
         target: Image,
         command: list[str],
         *,
-        notes: bool = False,
+        size: int = 1,
         standstill: float | None = None,
     ) -> Finished:
-        env = self._environment(self._folder(), notes=notes)
+        env = self._environment(self._folder(), size)
         deadline = self.timeout + _GRACE
         try:
             done = process.run(*command, timeout=deadline, standstill=standstill, env=env)
@@ -264,12 +264,15 @@ class Skopeo:
             raise MisusedSkopeo(f"skopeo {self._version} does not know a flag of ours: {target}")
         return done
 
-    def _environment(self, home: Path, *, notes: bool = False) -> dict[str, str]:
+    def _environment(self, home: Path, size: int = 1) -> dict[str, str]:
+        """For an image of so many bytes; 0 where nobody knows."""
         kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         own = {"HOME": str(home), "LANG": "C", "TMPDIR": str(home / "tmp")}
         # Below a file there can be no folder: what is noted then is gone with the process.
-        data = home / ("data" if notes else "registries.conf")
-        return {**kept, **own, **_OWN_NOTES, **_FEWER_COLLECTIONS, "XDG_DATA_HOME": str(data)}
+        data = home / ("registries.conf" if 0 < size < _WORTH_NOTES else "data")
+        threads = _ONE_THREAD if 0 < size < _WORTH_THREADS else {}
+        own["XDG_DATA_HOME"] = str(data)
+        return {**kept, **own, **_OWN_NOTES, **_FEWER_COLLECTIONS, **threads}
 
     def _folder(self) -> Path:
         """A private home, made when it is first needed."""
@@ -284,19 +287,20 @@ class Skopeo:
                     (home / name).mkdir(mode=0o700)
                 (home / "registries.conf").write_bytes(b"")
                 (home / "policy.json").write_text(json.dumps(_TRUSTING))
+                (home / "no-login.json").write_text('{"auths": {}}')
             return self._home
 
     def _logins(self, image: Image) -> Path:
         """A file with the one login that this side needs, or with none."""
         login = authfile.read(image.endpoint.authfile).credentials(image.address, image.repository)
-        entry = {}
-        if login:
-            self._secrets.update(login.secrets)
-            pair = f"{login.user}:{login.password}".encode()
-            entry = {"auth": base64.b64encode(pair).decode()}
-            if login.identity_token:
-                entry["identitytoken"] = login.identity_token
-        content = json.dumps({"auths": {image.address: entry} if entry else {}})
+        if login is None:
+            return self._folder() / "no-login.json"
+        self._secrets.update(login.secrets)
+        pair = f"{login.user}:{login.password}".encode()
+        entry = {"auth": base64.b64encode(pair).decode()}
+        if login.identity_token:
+            entry["identitytoken"] = login.identity_token
+        content = json.dumps({"auths": {image.address: entry}})
         name = re.sub(r"[^a-z0-9.-]", "_", image.name)
         path = self._folder() / "logins" / f"{name[-200:]}.json"
         _write_private(path, content.encode())
