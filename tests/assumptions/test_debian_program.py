@@ -20,6 +20,7 @@ from midstream.diagnostic import Severity
         ("ENTRYPOINT apache2ctl -D FOREGROUND", "apache2ctl -D FOREGROUND"),
         ("HEALTHCHECK CMD pg_lsclusters", "pg_lsclusters"),
         ("ONBUILD RUN phpenmod gd", "phpenmod gd"),
+        ("RUN apk add --no-cache bash", "apk add --no-cache bash"),
     ],
 )
 def test_a_program_that_el_has_not_is_found(line: str, marked: str) -> None:

@@ -17,6 +17,7 @@ from midstream.assumptions.linux_gnu import check
         ("RUN ls /usr/lib/*-linux-gnu/", "*-linux-gnu"),
         ("RUN find / -path '*x86_64-linux-gnu*' -delete", "x86_64-linux-gnu"),
         ("RUN ls /usr/lib/$(gcc -print-multiarch)", "-print-multiarch"),
+        ("RUN ls /usr/lib/$(gcc -dumpmachine)/libx.so", "$(gcc -dumpmachine)"),
         ("COPY --from=final /lib/s390x-linux-gnu /l", "s390x-linux-gnu"),
         ("RUN cp /usr/lib/*/libcudnn.so* /opt/", "*"),
     ],

@@ -24,7 +24,8 @@ NOT_ON_EL = Rule(
     NAME,
     """\
 **What it says.** A command is a program that Debian's package of that software brings and EL's
-doesn't, or starts a service by an init script; or `sshd` runs and nothing makes its host keys.
+doesn't, or the package manager of another system, or starts a service by an init script; or `sshd`
+runs and nothing makes its host keys.
 
 **Why it matters.** In a RUN the build stops, unless `|| true` stands behind it. In CMD, ENTRYPOINT
 and HEALTHCHECK the build is green, and the container doesn't start or is called unhealthy. Debian's
@@ -69,6 +70,7 @@ _INSTEAD |= dict.fromkeys(
      "localepurge", "savelog", "tasksel", "unminimize", "update-grub", "update-initramfs"),
     _NOTHING,
 )  # fmt: skip
+_OTHERS = {"apk": "Alpine", "zypper": "SUSE"}  # their images take rows of images.yaml too
 _SYSTEM = frozenset(("", "/bin", "/sbin", "/usr/bin", "/usr/sbin"))
 _LOOKING = frozenset(("command", "hash", "type", "which"))
 
@@ -100,6 +102,10 @@ def _command(subject: Subject, stage: Stage, command: Command) -> Iterator[Diagn
         if name == "service":
             message = "`service` starts nothing here: EL has no init scripts, and asks systemd"
         yield finding(subject, stage, NOT_ON_EL, command.core, message, _INSTEAD[name])
+    elif folder in _SYSTEM and name in _OTHERS:
+        message = f"`{name}` is {_OTHERS[name]}'s, and this stage stands on UBI"
+        advice = "install the RPMs that stand for these packages, with an edit"
+        yield finding(subject, stage, NOT_ON_EL, command.core, message, advice)
     elif folder in _SYSTEM and name == "sshd" and not _has_keys(subject, stage):
         yield finding(
             subject, stage, NOT_ON_EL, command.core,

@@ -32,12 +32,12 @@ program starts without the library, or with another one.
 RULES = (MULTIARCH,)
 
 # A path's last part, or a pattern's; a compiler's triple such as x86_64-unknown-linux-gnu is none.
-# EL's gcc has no such folders, and `-print-multiarch` prints nothing there.
+# EL's gcc has no such folders: `-print-multiarch` prints nothing, `-dumpmachine` a triple.
 _FOLDER = re.compile(
-    r"-print-multiarch\b|(?<=/lib/)\*(?=/[^\s/*]*\.so\b)|"
+    r"-print-multiarch\b|(?<=/)\$\((?:gcc|g\+\+|cc) -dumpmachine\)|(?<=/lib/)\*(?=/[^\s/*]*\.so\b)|"
     r"(?<=[/*])(?:x86_64|aarch64|arm64|powerpc64le|s390x|\*|\$\([^()\n]*\)|\$\{?\w+\}?)-linux-gnu\b"
 )
-_HOLDING = ("-print-multiarch", "/lib/*", "-linux-gnu")
+_HOLDING = ("-print-multiarch", "-dumpmachine", "/lib/*", "-linux-gnu")
 
 
 def check(subject: Subject) -> Iterator[Diagnostic]:

@@ -72,7 +72,7 @@ def convert(subject: Subject) -> Outcome:
 def _pythons(subject: Subject) -> Iterator[tuple[Span, str, bool]]:
     """Where `/usr/local/bin/python` is run or named in an image that has it in an environment, and
     whether a link leads there, which `system-python` may take out."""
-    for stage, outer, span in occurrences(subject, _PYTHON):
+    for stage, outer, span in occurrences(subject, _PYTHON, holding=("/usr/local/bin/p",)):
         base = _base(subject, stage.index) if stage is not None else None
         found = _PYTHON.fullmatch(subject.dockerfile.text(span))
         keyword = (outer.trigger or outer).keyword

@@ -16,6 +16,7 @@ from midstream.assumptions import (
     glibc_tag,
     install_libdir,
     java_home,
+    left_out_docs,
     linker_folder,
     linux_gnu,
     manylinux_python,
@@ -43,6 +44,7 @@ CHECKING = (
     missing_tool, duplicate_user, script_with_apt, install_libdir, tool_path,
     linker_folder, preloaded_library, debian_file, compiler_name, debian_account,
     foreign_files, python_name, java_home, debian_program, debian_layout,
+    left_out_docs,
 )  # fmt: skip
 
 

@@ -46,7 +46,7 @@ def command(work: Work, command: Command) -> bool:
         _report(work, command, "`lsb_release` isn't on UBI, whose release has other names")
     elif any(_RELEASE_FILES.fullmatch(word.value) for word in _read_files(command)):
         names = _facts_read(work)
-        sourced = command.name in (".", "source")
+        sourced = command.name in (".", "source") and not _names_missing_file(command)
         if work.native or (sourced and not names):
             return False
         about = f" (here {', '.join(f'`{n}`' for n in names)})" if names else ""
@@ -66,6 +66,11 @@ def _read_files(command: Command) -> list[Word]:
     found = list(command.arguments)
     found += [r.target for r in command.redirections if r.target is not None and r.operator == "<"]
     return found
+
+
+def _names_missing_file(command: Command) -> bool:
+    """UBI has os-release, and none of Debian's own files: to read one is an error there."""
+    return any(word.value.endswith(("lsb-release", "_version")) for word in command.arguments)
 
 
 def _facts_read(work: Work) -> list[str]:
