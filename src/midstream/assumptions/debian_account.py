@@ -6,9 +6,10 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from midstream.assumptions.duplicate_user import LOOKING, created, users_of_image
+from midstream.assumptions.duplicate_user import LOOKING, users_of_image
 from midstream.assumptions.places import finding, in_comment
 from midstream.diagnostic import Rule
+from midstream.dockerfile.users import created
 from midstream.source import Span
 from midstream.ubi.survey import survey
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from midstream.assumptions.places import finding
 from midstream.diagnostic import Rule
+from midstream.dockerfile.users import created
 from midstream.ubi.survey import survey
 
 if TYPE_CHECKING:
@@ -97,18 +98,3 @@ def users_at_end(subject: Subject, index: int) -> frozenset[str]:
         for command in subject.script(instruction).commands:
             known.update(created(command))
     return frozenset(known)
-
-
-def created(command: Command) -> tuple[str, ...]:
-    """The name and the number of the user that a command creates."""
-    if command.name not in ("useradd", "adduser"):
-        return ()
-    words = [word.value for word in command.arguments]
-    found = []
-    for index, word in enumerate(words):
-        name, equals, value = word.partition("=")
-        if name in ("-u", "--uid"):
-            found += [value] if equals else words[index + 1 : index + 2]
-    name = words[-1] if words else ""
-    known = name and not name.startswith("-") and "$" not in name
-    return (*found, name) if known else tuple(found)

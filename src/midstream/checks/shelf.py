@@ -12,6 +12,7 @@ from midstream.checks import (
     non_root,
     pinned_base,
     readable_values,
+    root_home,
     signed_packages,
     sources_exist,
     ubi_base,
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
 CHECKS = (
     sources_exist, readable_values, debian_left, ubi_base, pinned_base, variables_declared,
-    signed_packages, non_root, labels, licence, accepted_repositories, virtual_environment,
+    signed_packages, non_root, root_home, labels, licence, accepted_repositories,
+    virtual_environment,
 )  # fmt: skip
 
 
