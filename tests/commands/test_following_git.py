@@ -163,10 +163,13 @@ def test_a_commit_of_which_nothing_tells_what_it_comes_after_is_2(
 ) -> None:
     upstream.git("tag", "-d", "v2.1")
     with_edits(tree)
+    path, limited = "overlays/app/overlay.yaml", "set_aside: {A: {why: w, releases: '<3'}}"
+    text = tree.path(path).read_text()
+    tree.write(path, text.replace("stage: final}", f"stage: final, {limited}}}"))
     tree.run("track", "--to", "main")
     ran = tree.run("rebase", "--target", "app")
     assert (ran.exit_code, ran.codes) == (2, ["MS517"])
-    assert "`>=2` and 2 more can't be compared with it" in ran.stderr
+    assert "`>=2` and 3 more can't be compared with it" in ran.stderr
     assert tree.path("rendered").exists() is False
 
 
