@@ -125,6 +125,17 @@ def test_what_nothing_shipped_reads_is_not(tmp_path: Path, change: tuple[str, st
     assert told(demo) == []
 
 
+def test_an_argument_that_goes_when_its_entry_ends_is_not(tmp_path: Path) -> None:
+    head = HEAD.replace("ship: {stage: final}", f"ship: {{stage: final, {ENDING}}}")
+    demo = make(tmp_path, DOCKERFILE, BODY, head=head, upstream=UPSTREAM)
+    assert demo.run("rebase", "--target", "app").exit_code == 0
+    release(demo, (".buildkite/release-pipeline.yaml", " --build-arg USE_CACHE=1", ""))
+    assert told(demo) == []
+
+
+ENDING = "set_aside: {USE_CACHE: {why: upstream's own, releases: '<2.2'}}"
+
+
 def test_the_tag_of_the_image_that_a_stage_stands_on_is_a_value(tmp_path: Path) -> None:
     demo = make(tmp_path, "FROM ubuntu:22.04 AS final\n")
     assert demo.run("rebase", "--target", "app").exit_code == 0

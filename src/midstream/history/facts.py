@@ -378,10 +378,12 @@ def _passed(
     stage: Stage,
     overlay: Overlay,
 ) -> Iterator[Moved]:
-    """Arguments of upstream's release build, without those that the overlay set aside."""
+    """Arguments of upstream's release build, without those that the overlay sets aside, or did: one
+    that goes when its entry ends is no news."""
     if then.release_builds == now.release_builds:
         return
-    set_aside = overlay.ship.set_aside_at(now.lock.counts_as)
+    ship = overlay.ship
+    set_aside = {name for each in (then, now) for name in ship.set_aside_at(each.lock.counts_as)}
     was, new = (
         [
             Value((name,), name, each.value, each.line)
