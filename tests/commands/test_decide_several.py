@@ -103,6 +103,7 @@ def test_a_target_where_upstream_says_something_else_is_not_answered(demo: Demo)
     assert "also" not in demo.run("rebase", "--target", "app").stderr
     ran = demo.run("decide", "--all", "final / ENV NEW", *CARRY)
     assert (ran.exit_code, answers(demo, "base")) == (1, {})
+    assert ran.stderr.endswith("base: 1 question left\n")
     ran = demo.run("decide", "--target", "app", "--target", "base", "server / ENV NEW", *CARRY)
     assert ran.exit_code == 2
     assert "`app` doesn't ask `server / ENV NEW`" in ran.stderr

@@ -80,10 +80,7 @@ def command(
     else:
         _show(asking_, _beside(workspace, rebaser, origins, asking_))
         return Exit.worst([Exit.FINDINGS, *failed])
-    written = [each for each in asking_ if each.is_answered or len(asking_) == 1]
-    files.write_all({each.path: each.lock.as_bytes() for each in written})
-    for each in written:
-        report.note(f"{each.name}: wrote {each.path}; {each.what_now()}")
+    _write(asking_)
     left = any(each.left() for each in asking_)
     return Exit.worst([Exit.FINDINGS if left else Exit.OK, *failed])
 
@@ -167,6 +164,16 @@ def _asked_by(workspace: Workspace, rebaser: Rebaser, target: str) -> _Asking:
         )
     path = workspace.root / rebased.overlay.folder / decisions.NAME
     return _Asking(rebased, path, known, known)
+
+
+def _write(asking_: list[_Asking]) -> None:
+    """Write the locks that took an answer, and say what each target asks still."""
+    written = [each for each in asking_ if each.is_answered or len(asking_) == 1]
+    files.write_all({each.path: each.lock.as_bytes() for each in written})
+    for each in asking_:
+        wrote = f"wrote {each.path}; " if each in written else ""
+        if wrote or each.left():
+            report.note(f"{each.name}: {wrote}{each.what_now()}")
 
 
 def _beside(
