@@ -18,6 +18,8 @@ from midstream.diagnostic import Severity
         ("RUN echo memory_limit=1G > /etc/php/8.3/cli/php.ini", "/etc/php/8.3"),
         ("RUN echo a >> /var/spool/cron/crontabs/root", "/var/spool/cron/crontabs"),
         ("RUN sed -i s/a/b/ /etc/pam.d/common-session", "/etc/pam.d/common-session"),
+        ("ENV GOROOT=/usr/lib/go-1.22", "/usr/lib/go-1.22"),
+        ("ENV OPENSSL_ROOT_DIR=/usr/lib/ssl", "/usr/lib/ssl"),
     ],
 )
 def test_a_folder_that_el_does_not_read_is_found(line: str, marked: str) -> None:
@@ -38,6 +40,7 @@ def test_what_el_reads_is_said_once_in_a_stage() -> None:
     [
         "COPY site.conf /etc/nginx/conf.d/default.conf",
         "RUN ls /opt/etc/apache2 /etc/apache2-mine /etc/mysqlrouter /etc/php.d",
+        "RUN ls /usr/lib/ssl/openssl.cnf /usr/lib/golang /usr/lib64/R",
         "RUN a \\\n# /etc/apache2\n && b",
         "COPY --from=debian:12 /etc/apache2 /a",
     ],

@@ -4,6 +4,7 @@ import pytest
 
 from assumptions.looking import MANYLINUX, UBI, look, on_ubi, told
 from midstream.assumptions.linker_folder import check
+from midstream.diagnostic import Severity
 
 
 @pytest.mark.parametrize(
@@ -54,3 +55,43 @@ def test_a_parents_library_path_counts() -> None:
 def test_a_base_that_is_kept_is_nobodys_business() -> None:
     text = on_ubi("RUN cp a.so /usr/local/lib && ldconfig", base=MANYLINUX)
     assert told(check(look(text))) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "marked"),
+    [
+        ("COPY libfoo.so /usr/lib/", "/usr/lib/"),
+        ("COPY --from=final /x/libfoo*.so /usr/lib/", "/usr/lib/"),
+        ("ADD a /usr/lib/libfoo.so.1.2", "/usr/lib/libfoo.so.1.2"),
+        ("RUN cp -a build/libfoo.so* /lib", "/lib"),
+        ("RUN ldconfig && install -m 755 libfoo.so /usr/lib/", "/usr/lib/"),
+    ],
+)
+def test_a_library_in_a_folder_that_els_loader_knows_by_ldconfig_alone(
+    line: str, marked: str
+) -> None:
+    (found,) = check(look(on_ubi(line)))
+    assert told([found]) == [("MS314", 2, marked)]
+    assert found.severity is Severity.WARNING
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["COPY libfoo.so /usr/lib/", "RUN ldconfig"],
+        ["COPY libfoo.so /usr/lib/", "RUN dnf install -y gcc"],
+        ["COPY libfoo.so /usr/lib/", "ENV LD_LIBRARY_PATH=/a:/usr/lib"],
+        ["COPY libfoo.so /usr/lib64/"],
+        ["COPY a.py b.sock /usr/lib/", "RUN cp foo.so /usr/lib/python3.12/"],
+        ["RUN ln -s libfoo.so.1 /usr/lib/libfoo.so", "RUN cp libfoo.so"],
+    ],
+)
+def test_a_library_that_the_loader_finds_is_fine(lines: list[str]) -> None:
+    assert told(check(look(on_ubi(*lines)))) == []
+
+
+def test_what_is_made_from_a_stage_may_call_ldconfig_for_it() -> None:
+    text = on_ubi("COPY libfoo.so /usr/lib/") + "FROM final\nRUN ldconfig\n"
+    assert told(check(look(text))) == []
+    asked = text.replace("ldconfig", "ldconfig -p")
+    assert [line for _, line, _ in told(check(look(asked)))] == [2]

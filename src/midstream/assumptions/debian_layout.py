@@ -1,4 +1,4 @@
-"""Folders in which Debian's packages of servers have their settings, and EL's have not."""
+"""Folders in which Debian's packages have their settings and programs, and EL's have not."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ NOT_READ = Rule(
     NAME,
     """\
 **What it says.** A file is put into a folder, or taken from one, that Debian's package of a server
-reads and EL's doesn't: `/etc/nginx/sites-enabled`, `/etc/apache2`, `/etc/supervisor/conf.d`.
+reads and EL's doesn't: `/etc/nginx/sites-enabled`, `/etc/apache2`, `/etc/supervisor/conf.d`; or a
+folder of Debian's is named where a language or OpenSSL is: `/usr/lib/go-1.22`.
 
 **Why it matters.** COPY makes the folder, so the build is green; the server starts with its own
 settings, and the site, the job or the limit isn't there. A folder on PATH that isn't there is
@@ -47,6 +48,9 @@ _FOLDERS = {
     r"/var/spool/cron/crontabs": "crond reads /var/spool/cron",
     r"/etc/bind": "named reads /etc/named.conf and /etc/named",
     r"/etc/ldap": "OpenLDAP reads /etc/openldap",
+    r"/usr/lib/go-\d\.\d+": "Go is in /usr/lib/golang",
+    r"/usr/lib/R": "R is in /usr/lib64/R",
+    r"/usr/lib/ssl(?!/openssl)": "OpenSSL's folder is /etc/pki/tls",
     r"/etc/freetds": "FreeTDS reads /etc/freetds.conf",
     r"/etc/pam\.d/common-(?:account|auth|password|session)": "PAM reads /etc/pam.d/system-auth",
 }

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from midstream.assumptions.places import finding
-from midstream.diagnostic import Rule
+from midstream.diagnostic import Rule, Severity
 from midstream.dockerfile.arguments import transfer
 from midstream.ubi.survey import survey
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from midstream.diagnostic import Diagnostic
     from midstream.dockerfile.commands import Command, Script
     from midstream.dockerfile.model import Instruction, Stage
+    from midstream.source import Span
     from midstream.ubi.subject import Subject
 
 NAME = "linker-folder"
@@ -25,20 +26,26 @@ NOT_LOOKED_AT = Rule(
     NAME,
     """\
 **What it says.** Libraries are put into `/usr/local/lib`, `ldconfig` is called, and nothing tells
-it of that folder.
+it of that folder; or a library is put into `/usr/lib`, and nothing calls `ldconfig` after that.
 
 **Why it matters.** Debian lists the folder in `/etc/ld.so.conf.d/libc.conf`, EL lists none but its
-own. `ldconfig` says nothing, and the library isn't found when the program runs.
+own. `ldconfig` says nothing, and the library isn't found when the program runs. In `/usr/lib`
+Debian's loader looks by itself; EL's looks into `/usr/lib64`, and knows the other by `ldconfig`.
 
 **The way out.** An edit that writes the folder first:
-`echo /usr/local/lib > /etc/ld.so.conf.d/local.conf`, or `ENV LD_LIBRARY_PATH`.
+`echo /usr/local/lib > /etc/ld.so.conf.d/local.conf`, or `ENV LD_LIBRARY_PATH`. For `/usr/lib`, name
+`/usr/lib64` in its place, or call `ldconfig` after.
 
-**Source.** ld.so(8); glibc's packages on Debian and EL.
+**Source.** ld.so(8), ldconfig(8); glibc's packages on Debian and EL.
 """,
 )
 RULES = (NOT_LOOKED_AT,)
 
 _FOLDER = re.compile(r"/usr/local/lib(?:64)?(?:/?|/[^/]*\.so[^/]*)")
+_SYSTEMS = re.compile(r"(?:/usr)?/lib/?(?P<file>/[^/\s]*\.so[\d.]*)?")
+_LIBRARY = re.compile(r"\.so(?:[.*\d]|$)")
+_MOVING = frozenset(("cp", "install", "mv"))
+_INSTALLERS = frozenset(("dnf", "microdnf", "yum"))
 _PREFIX = re.compile(r"(?:-DCMAKE_INSTALL_PREFIX(?::\w+)?=|--prefix=|DESTDIR=|PREFIX=)(.*)")
 _CONFIGURING = frozenset(("cmake", "configure", "meson"))
 _BUILDING = frozenset(("cmake", "make", "meson", "ninja"))
@@ -53,6 +60,57 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
         known = "/usr/local/lib" in environment.get("LD_LIBRARY_PATH", "")
         if footings[stage.index].manager is not None and not known:
             yield from _stage(subject, stage)
+        paths = re.split(r"[:;]", environment.get("LD_LIBRARY_PATH", ""))
+        if footings[stage.index].manager is not None and "/usr/lib" not in paths:
+            yield from _unknown(subject, stage)
+
+
+def _unknown(subject: Subject, stage: Stage) -> Iterator[Diagnostic]:
+    """The last library that is put into /usr/lib, where nothing makes the loader know of it."""
+    last: Span | None = None
+    for instruction in stage.instructions:
+        if instruction.keyword in ("COPY", "ADD"):
+            copied = transfer(subject.dockerfile, instruction)
+            texts = [item.text.strip("\"'") for item in copied.sources]
+            to = copied.destination
+            if to is not None and _is_library(texts, to.text.strip("\"'")):
+                last = to.span
+        for command in subject.script(instruction).commands:
+            words = [word for word in command.arguments if not word.value.startswith("-")]
+            if command.name in _MOVING and len(words) > 1:
+                if _is_library([word.value for word in words[:-1]], words[-1].value):
+                    last = words[-1].span
+            elif _refreshes(command):
+                last = None
+    if last is not None and not _is_refreshed_below(subject, stage):
+        yield finding(
+            subject, stage, NOT_LOOKED_AT, last,
+            "EL's loader doesn't look into /usr/lib, and no ldconfig comes after",
+            "name /usr/lib64 with an edit, or call ldconfig after", Severity.WARNING,
+        )  # fmt: skip
+
+
+def _is_library(sources: list[str], to: str) -> bool:
+    found = _SYSTEMS.fullmatch(to)
+    return found is not None and bool(found["file"] or any(map(_LIBRARY.search, sources)))
+
+
+def _refreshes(command: Command) -> bool:
+    """RPMs that bring libraries have glibc call ldconfig, whatever they are."""
+    values = [word.value for word in command.arguments]
+    installs = command.name in _INSTALLERS and "install" in values
+    return installs or (command.name == "ldconfig" and "-p" not in values)
+
+
+def _is_refreshed_below(subject: Subject, stage: Stage) -> bool:
+    """Whether a stage that is made FROM this one calls ldconfig, or installs anything."""
+    return any(
+        _refreshes(command)
+        for other in subject.live_stages
+        if stage.index in subject.graph.lineage(other.index)[1:]
+        for instruction in other.instructions
+        for command in subject.script(instruction).commands
+    )
 
 
 def _stage(subject: Subject, stage: Stage) -> Iterator[Diagnostic]:
