@@ -126,6 +126,32 @@ def test_a_platform_may_have_another_set_up_on_ubi_10() -> None:
     assert ten.repositories["x"].set_up == {"dnf": "ten 10"}
 
 
+def test_metadata_is_where_the_release_and_the_architecture_say() -> None:
+    text = (
+        "x:\n  title: X\n"
+        "  metadata: {a: {baseurl: 'https://x/{release}/$basearch', basearch: {aarch64: sbsa}}}\n"
+        "  metadata10: {b: {metalink: 'https://y/{release}', arches: [x86_64]}}\n"
+    )
+    repositories = read_repositories(Source("repositories.yaml", text))
+    (nine,) = repositories["x"].on("9").metadata
+    (ten,) = repositories["x"].on("10").metadata
+    assert (nine.at("aarch64"), nine.at("s390x")) == ("https://x/9/sbsa", "https://x/9/s390x")
+    assert (ten.id, ten.kind, ten.at("x86_64"), ten.arches) == (
+        "b", "metalink", "https://y/10", ("x86_64",),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("platform", ["ubi9", "ubi10"])
+def test_every_delivered_repository_that_is_set_up_can_be_read(platform: str) -> None:
+    repositories = read_repositories(shared("repositories.yaml"))
+    known = read_platform(shared(f"platforms/{platform}.yaml"), repositories)
+    read = {name for name, each in known.repositories.items() if each.metadata}
+    assert read == {"ubi", *(name for name, each in known.repositories.items() if each.set_up)}
+    addresses = [part.at("x86_64") for name in read for part in known.repositories[name].metadata]
+    assert not any("{" in each or "$" in each for each in addresses)
+    assert all(each.startswith("https://") for each in addresses)
+
+
 def test_an_image_is_kept_or_replaced_and_not_both() -> None:
     text = "- {match: a, to: b, keep: true, why: both}\n"
     with pytest.raises(ConfigurationError):

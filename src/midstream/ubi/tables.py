@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from midstream.configuration import load
 from midstream.diagnostic import Place, Rule
+from midstream.ubi.metadata import Metadata, read_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -73,7 +74,8 @@ class Repository(Struct, frozen=True):
     `set_up10` says where UBI 10 differs; `{release}` in either is the EL release.
     `provides` are the names that package rows may use for it, its own included. `profiles` are the
     policies that accept it. `stands_for` are globs on what Debian's files name in its place: a PPA,
-    a URL, a list under /etc/apt.
+    a URL, a list under /etc/apt. `metadata` says where to read what it has, where that can be read
+    at all; `metadata10` where UBI 10 differs.
     """
 
     name: str
@@ -83,12 +85,15 @@ class Repository(Struct, frozen=True):
     profiles: tuple[str, ...]
     stands_for: tuple[str, ...] = ()
     set_up10: Mapping[str, str] = field(default_factory=dict)
+    metadata: tuple[Metadata, ...] = ()
+    metadata10: tuple[Metadata, ...] = ()
 
     def on(self, release: str) -> Repository:
         """The same repository as it is set up on one EL release."""
         chosen = self.set_up10 if self.set_up10 and release == "10" else self.set_up
         filled = {name: text.replace("{release}", release) for name, text in chosen.items()}
-        return replace(self, set_up=filled)
+        read = self.metadata10 if self.metadata10 and release == "10" else self.metadata
+        return replace(self, set_up=filled, metadata=tuple(each.on(release) for each in read))
 
     def replaces(self, origin: str) -> bool:
         """Whether what comes from a Debian repository is looked for in this one."""
@@ -249,6 +254,9 @@ def glob(pattern: str) -> re.Pattern[str]:
 
 
 PROFILES = ("community", "redhat")
+_REPOSITORY = (
+    "set_up", "set_up10", "provides", "profiles", "stands_for", "metadata", "metadata10",
+)  # fmt: skip
 
 
 def read_repositories(source: Source) -> dict[str, Repository]:
@@ -256,8 +264,7 @@ def read_repositories(source: Source) -> dict[str, Repository]:
     root, mistakes = load(source)
     found = {}
     for key, node in root.entries():
-        optional = ("set_up", "set_up10", "provides", "profiles", "stands_for")
-        record = node.record(required=("title",), optional=optional)
+        record = node.record(required=("title",), optional=_REPOSITORY)
         set_up = {manager.text(): command.text() for manager, command in record.entries("set_up")}
         set_up10 = {m.text(): command.text() for m, command in record.entries("set_up10")}
         name = key.text()
@@ -269,6 +276,8 @@ def read_repositories(source: Source) -> dict[str, Repository]:
             profiles=record.texts("profiles") or ("community",),
             stands_for=record.texts("stands_for"),
             set_up10=set_up10,
+            metadata=read_metadata(record, "metadata"),
+            metadata10=read_metadata(record, "metadata10"),
         )
     mistakes.raise_if_any()
     return found
