@@ -1,0 +1,1 @@
+"""Package repositories that the tests make, with rpmbuild and createrepo_c, and serve."""
