@@ -28,6 +28,7 @@ _COMMANDS = {
     "explain": ("explain", "Explain a rule, or where a line of a result comes from."),
     "graph": ("graph", "Show which stage needs which."),
     "init": ("init", "Begin an overlay tree for somebody else's Dockerfiles."),
+    "packages": ("packages", "Look up packages in the repositories."),
     "pin": ("pin", "Look up the digests of base images."),
     "promote": ("promote", "Copy tested images to their registry, by digest."),
     "rebase": ("rebase", "Carry targets onto UBI."),
