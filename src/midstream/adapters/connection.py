@@ -197,7 +197,8 @@ class Connection:
     def _take(self, size: int, before: int = 0) -> bytes:
         while len(self._unread) < size:
             self._more(before + len(self._unread))
-        data = bytes(self._unread[:size])
+        with memoryview(self._unread) as whole:
+            data = bytes(whole[:size])
         del self._unread[:size]
         return data
 
