@@ -24,7 +24,7 @@ from midstream.packages.reading import Forbidden, NotThere, Repositories, WrongM
 from midstream.packages.xml import BadMetadata
 from midstream.ubi.metadata import Metadata
 from repositories.double import Served
-from repositories.making import Rpm, make_repository
+from repositories.making import Rpm, make_repository, module
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +89,7 @@ def test_what_was_read_once_is_not_fetched_again(reader: Reader) -> None:
 
 def test_what_is_damaged_in_the_cache_is_fetched_again(reader: Reader) -> None:
     reader.read("/baseos/x86_64")
-    (kept,) = reader.folder.iterdir()
+    (kept,) = reader.folder.glob("*/*")
     whole = kept.read_bytes()
     kept.write_bytes(whole[:-1])
     assert reader.read("/baseos/x86_64") == ["git"]
@@ -177,6 +177,26 @@ def test_a_repository_that_is_published_anew_meanwhile_is_read_once_more(own: Se
     make_repository(own.folder / "a", [Rpm("ccache")])
     own.faults["/a/repodata/repomd.xml"] = Fault(status=200, body=old, times=1)
     assert sorted(reader.read("/a")) == ["ccache", "git"]
+
+
+def test_yesterdays_files_are_not_kept(own: Served) -> None:
+    reader = Reader(own, own.folder / "cache")
+    reader.read("/a")
+    (first,) = reader.folder.glob("*/*")
+    shutil.rmtree(own.folder / "a/repodata")
+    make_repository(own.folder / "a", [Rpm("ccache")], modules=module("x", "1", []))
+    assert sorted(reader.read("/a")) == ["ccache", "git"]
+    kept = sorted(each.name.partition("-")[0] for each in reader.folder.glob("*/*"))
+    assert kept == ["modules", "primary"]
+    assert not first.exists()
+
+
+def test_the_files_of_two_repositories_are_kept_apart(reader: Reader) -> None:
+    reader.read("/baseos/x86_64")
+    reader.read("/epel/x86_64")
+    reader.served.asked.clear()
+    reader.read("/baseos/x86_64")
+    assert reader.served.asked == [REPOMD]
 
 
 def test_a_digest_that_proves_nothing_is_not_taken(own: Served, tmp_path: Path) -> None:

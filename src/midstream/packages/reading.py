@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 
-from midstream.adapters import files
 from midstream.adapters.http import BadReply, NotTrusted, TooSlow, Transient, Url
 from midstream.errors import Exit, IntegrityError, MidstreamError
+from midstream.packages.cache import Cache
 from midstream.packages.modules import Modules, read_modules
 from midstream.packages.opening import pieces
 from midstream.packages.primary import read_primary
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from midstream.adapters.http import Connections, Reply
     from midstream.packages.primary import Asked, Kept
-    from midstream.packages.repomd import DataFile, Metalink, Repomd
+    from midstream.packages.repomd import Metalink, Repomd
     from midstream.ubi.metadata import Metadata
 
 _T = TypeVar("_T")
@@ -69,10 +69,20 @@ class Read(Struct, frozen=True):
     modules: Modules
 
 
+class _Wanted(Struct, frozen=True):
+    """What to read of one repository, wherever it is."""
+
+    id: str
+    arches: frozenset[str]
+    asked: Asked
+    metalink: Metalink | None
+    cache: Cache
+
+
 class Repositories:
     """Reads repositories for one EL release. May be used by several threads at once.
 
-    `folder` is where data files are kept; `pause` waits some seconds.
+    `folder` is where data files are kept for the next time; `pause` waits some seconds.
     """
 
     def __init__(
@@ -97,30 +107,31 @@ class Repositories:
         if metadata.kind == "repofile":
             listed = read_repofile(self._get(address, _SMALL), _named(address), self._release)
             return tuple(each for one in listed for each in self.read(one, arch, asked))
-        if metadata.kind == "baseurl":
-            return (self._anywhere(metadata.id, (address,), None, arch, asked),)
-        data = self._get(address, _SMALL)
-        if metadata.kind == "metalink":
-            metalink = read_metalink(data, _named(address))
-            return (self._anywhere(metadata.id, metalink.addresses, metalink, arch, asked),)
-        mirrors = read_mirror_list(data, _named(address))
-        ours = tuple(each.replace("$basearch", arch) for each in mirrors)
-        return (self._anywhere(metadata.id, ours, None, arch, asked),)
+        addresses, metalink = self._mirrors(metadata.kind, address, arch)
+        cache = Cache.of(self._folder, address)
+        wanted = _Wanted(metadata.id, frozenset((arch, "noarch")), asked, metalink, cache)
+        return (self._anywhere(addresses, wanted),)
 
-    def _anywhere(
-        self,
-        name: str,
-        addresses: tuple[str, ...],
-        metalink: Metalink | None,
-        arch: str,
-        asked: Asked,
-    ) -> Read:
+    def _mirrors(
+        self, kind: str, address: str, arch: str
+    ) -> tuple[tuple[str, ...], Metalink | None]:
+        """Where a repository is, best first."""
+        if kind == "baseurl":
+            return (address,), None
+        data = self._get(address, _SMALL)
+        if kind == "metalink":
+            metalink = read_metalink(data, _named(address))
+            return metalink.addresses, metalink
+        mirrors = read_mirror_list(data, _named(address))
+        return tuple(each.replace("$basearch", arch) for each in mirrors), None
+
+    def _anywhere(self, addresses: tuple[str, ...], wanted: _Wanted) -> Read:
         """The first mirror that can be read; else the worst of what went wrong."""
         failures: list[MidstreamError] = []
         for address in addresses[:_MIRRORS]:
             root = address if address.endswith("/") else f"{address}/"
             try:
-                return self._settled(name, root, metalink, arch, asked)
+                return self._settled(root, wanted)
             except MidstreamError as error:
                 failures.append(error)
         worst = Exit.worst(each.exit_code for each in failures)
@@ -129,19 +140,17 @@ class Repositories:
             failure.message += f" ({len(failures)} mirrors were tried)"
         raise failure
 
-    def _settled(
-        self, name: str, root: str, metalink: Metalink | None, arch: str, asked: Asked
-    ) -> Read:
+    def _settled(self, root: str, wanted: _Wanted) -> Read:
         """A repository may be published anew between two requests: then once more, from the top."""
         try:
-            return self._at(name, root, metalink, arch, asked)
+            return self._at(root, wanted)
         except (NotThere, WrongMetadata):
-            return self._at(name, root, metalink, arch, asked)
+            return self._at(root, wanted)
 
-    def _at(self, name: str, root: str, metalink: Metalink | None, arch: str, asked: Asked) -> Read:
+    def _at(self, root: str, wanted: _Wanted) -> Read:
         at = f"{root}repodata/repomd.xml"
         data = self._get(at, _SMALL)
-        if metalink is not None and not metalink.proves(data):
+        if wanted.metalink is not None and not wanted.metalink.proves(data):
             raise WrongMetadata(
                 f"{_named(at)} is not what the metalink promises",
                 help="the mirror is behind, or somebody stands between; run again later",
@@ -149,26 +158,25 @@ class Repositories:
         repomd = read_repomd(data, _named(at))
         if "primary" not in repomd.files:
             raise BadMetadata(f"{_named(at)} names no list of packages")
-        primary = self._file(root, repomd.files["primary"])
         what = _named(root + repomd.files["primary"].href)
-        arches = frozenset((arch, "noarch"))
-        kept = read_primary(pieces(primary, what, _OPENED), asked, arches, what)
-        return Read(name, repomd, kept, self._modules(root, repomd))
+        primary = self._file(root, "primary", repomd, wanted.cache)
+        opened = pieces(primary, what, _OPENED)
+        kept = read_primary(opened, wanted.asked, wanted.arches, what)
+        return Read(wanted.id, repomd, kept, self._modules(root, repomd, wanted.cache))
 
-    def _modules(self, root: str, repomd: Repomd) -> Modules:
-        file = repomd.files.get("modules")
-        if file is None:
+    def _modules(self, root: str, repomd: Repomd, cache: Cache) -> Modules:
+        if "modules" not in repomd.files:
             return Modules()
-        what = _named(root + file.href)
-        return read_modules(b"".join(pieces(self._file(root, file), what, _MODULES)), what)
+        what = _named(root + repomd.files["modules"].href)
+        data = self._file(root, "modules", repomd, cache)
+        return read_modules(b"".join(pieces(data, what, _MODULES)), what)
 
-    def _file(self, root: str, file: DataFile) -> bytes:
+    def _file(self, root: str, kind: str, repomd: Repomd, cache: Cache) -> bytes:
         """A data file, from the cache or its repository; proved in either case."""
-        kept = self._folder / f"{file.algorithm}-{file.digest}"
-        if file.digest.isalnum() and files.exists(kept):
-            data = files.read(kept)
-            if proves(file, data):
-                return data  # and else it is damaged, and fetched again
+        file = repomd.files[kind]
+        known = cache.get(kind, file)
+        if known is not None:
+            return known
         data = self._get(root + file.href, _LARGE)
         if not proves(file, data):
             raise WrongMetadata(
@@ -176,7 +184,7 @@ class Repositories:
                 f"{len(data)} bytes came, with another {file.algorithm or 'digest'}",
                 help="nothing of it was kept; run again; if it stays so, ask who runs the mirror",
             )
-        files.write(kept, data)
+        cache.put(kind, file, data)
         return data
 
     # --- HTTP ---
