@@ -17,8 +17,11 @@ def test_both_repositories_are_enabled_before_the_install() -> None:
 
 
 def test_a_repository_that_is_not_enabled_is_named() -> None:
-    found = convert_all(subject(TEXT, repositories=("epel",))).diagnostics
-    assert ["comes from `crb`" in each.message for each in found] == [True]
+    (found,) = convert_all(subject(TEXT, repositories=("epel",))).diagnostics
+    assert "comes from `crb`" in found.message
+    platform = subject(TEXT).platform
+    carriers = [each.name for each in platform.repositories.values() if "crb" in each.provides]
+    assert found.help == f"add `{carriers[0]}` to `repositories:` of the overlay"
 
 
 def test_what_an_rpm_lacks_is_said_where_it_is_installed() -> None:

@@ -112,6 +112,15 @@ def test_a_stop_ends_every_wait() -> None:
             waiting.result(5)
 
 
+def test_a_stop_lets_nobody_begin() -> None:
+    stop = threading.Event()
+    gate = Gates(stop=stop).of("registry.example")
+    with gate.turn():
+        stop.set()
+    with pytest.raises(Stopped), gate.turn():
+        raise AssertionError("it began")
+
+
 def test_two_who_need_the_same_registries_never_wait_for_each_other() -> None:
     tight = Pacing(in_flight=1)
     gates = Gates({"a.example": tight, "b.example": tight})
