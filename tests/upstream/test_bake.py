@@ -94,5 +94,6 @@ def test_versions_json_is_about_the_file_that_it_is_made_from() -> None:
     source = Source("docker/versions.json", text)
     found = given_to(source, "docker/Dockerfile", "final")
     assert [(each.name, each.value) for each in found] == [("CUDA", "13.0"), ("JOBS", "2")]
+    assert [source[each.span] for each in found] == ['"CUDA"', '"JOBS"']
     assert given_to(source, "docker/Dockerfile.cpu", "final") == ()
     assert given_to(Source("docker/versions.json", "{"), "docker/Dockerfile", "final") == ()

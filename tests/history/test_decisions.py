@@ -1,0 +1,39 @@
+"""Where a finding about a lock stands: in the lock, as it would be written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from midstream.history.decisions import Decisions, Given, Kind, expired, hand_edited, unsealed
+
+if TYPE_CHECKING:
+    from midstream.diagnostic import Diagnostic
+
+PATH = "overlays/app/lock.json"
+UPSTREAM = {"project": "demo", "release": "2.1"}
+
+
+def shown(found: Diagnostic) -> tuple[str, str]:
+    return found.source.name, found.source[found.span]
+
+
+def test_a_lock_that_was_edited_by_hand_is_shown_at_its_seal() -> None:
+    known = Decisions("app", UPSTREAM, edits={"one": "1"}, seal="another", path=PATH)
+    (question,) = hand_edited(known, ["one", "two"])
+    assert shown(question.finding) == (PATH, '"seal"')
+    assert question.finding.message.endswith("don't fit its seal; `two` has no fingerprint in it")
+    assert list(hand_edited(None, ["one"])) == []
+
+
+def test_a_lock_without_a_seal_is_shown_at_its_result() -> None:
+    (found,) = unsealed(Decisions("app", UPSTREAM, seal="none", path=PATH))
+    assert shown(found) == (PATH, '"result"')
+
+
+def test_an_answer_about_nothing_is_shown_among_the_answers() -> None:
+    given = Given(Kind.DROP, "1", "why", "Ada", "2026-01-01T00:00:00Z")
+    known = Decisions("app", UPSTREAM, review={"x": "1"}, answers={"x": given}, path=PATH)
+    (found,) = expired(known, ["y"])
+    assert shown(found) == (PATH, '"x"')
+    assert found.span.start > found.source.text.index('"answers"')
+    assert list(expired(known, ["x"])) == []
