@@ -24,6 +24,13 @@ def test_a_repository_that_is_not_enabled_is_named() -> None:
     assert found.help == f"add `{carriers[0]}` to `repositories:` of the overlay"
 
 
+def test_a_name_that_is_not_known_comes_with_a_way_to_look_for_it() -> None:
+    for name, advised in (("libzzz-dev", True), ("zzz", False)):
+        (found,) = convert_all(subject(TEXT.replace("ffmpeg", name))).diagnostics
+        advice = "look for what it provides: dnf install 'pkgconfig(zzz)'"
+        assert (advice in (found.help or "")) is advised
+
+
 def test_what_an_rpm_lacks_is_said_where_it_is_installed() -> None:
     (found,) = convert_all(subject(TEXT)).diagnostics
     assert (found.rule.code, found.severity) == ("MS210", Severity.WARNING)
