@@ -74,6 +74,12 @@ def test_what_a_target_became_comes_with_an_address_that_finds_it(
     assert not {"MS520", "MS521", "MS522"} & {*again.codes}, again.stderr
 
 
+def test_what_is_nowhere_any_more_is_gone(tmp_path: Path) -> None:
+    old = " \\\n    && make install PREFIX=/opt \\\n    && strip /opt/app/run"
+    _, ran = moved(tmp_path, old, "")
+    assert "= help: what it was about (line 8 then) is gone\n" in ran.stderr
+
+
 def test_where_it_came_twice_both_places_are_told_apart(tmp_path: Path) -> None:
     _, ran = moved(tmp_path, "&& strip", "&& make install DESTDIR=/x && strip")
     assert "at: build / RUN / make install PREFIX=/opt" in ran.stderr

@@ -1,4 +1,4 @@
-"""Where a finding about a lock stands: in the lock, as it would be written."""
+"""A lock as a value: its bytes, its name for people, and where a finding about it stands."""
 
 from __future__ import annotations
 
@@ -15,6 +15,27 @@ UPSTREAM = {"project": "demo", "release": "2.1"}
 
 def shown(found: Diagnostic) -> tuple[str, str]:
     return found.source.name, found.source[found.span]
+
+
+def test_a_lock_is_the_same_bytes_in_whatever_order_it_was_decided() -> None:
+    given = Given(Kind.DROP, "1", "why", "Ada", "2026-01-01T00:00:00Z")
+    one, other = (
+        Decisions(
+            "app",
+            UPSTREAM,
+            edits=dict.fromkeys(names, "1"),
+            review=dict.fromkeys(names, "2"),
+            answers=dict.fromkeys(names, given),
+        )
+        for names in ("ab", "ba")
+    )
+    assert one.as_bytes() == other.as_bytes()
+
+
+def test_an_upstream_that_is_no_release_is_known_by_twelve_digits_of_its_commit() -> None:
+    commit = {"project": "demo", "release": None, "commit": "0123456789abcdef"}
+    assert Decisions("app", commit).label == "demo 0123456789ab"
+    assert Decisions("app", UPSTREAM).label == "demo 2.1"
 
 
 def test_a_lock_that_was_edited_by_hand_is_shown_at_its_seal() -> None:

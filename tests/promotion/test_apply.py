@@ -14,9 +14,9 @@ import pytest
 
 from midstream.adapters.files import CannotWrite
 from midstream.adapters.skopeo import Skopeo
-from midstream.errors import Exit, Refused
+from midstream.errors import Exit, MidstreamError, Refused
 from midstream.promotion import apply, journal, planning
-from midstream.promotion.apply import MovedSince, State, Way
+from midstream.promotion.apply import MovedSince, Report, State, Way
 from midstream.promotion.journal import AnotherRuns, Journal
 from promotion.scene import FLOATING, LATEST, MINOR, NAMES, RELEASE, Scene, killed_at
 from promotion.world import NOW, UNIQUE, VALUES, World
@@ -210,6 +210,12 @@ def test_a_tag_that_another_took_at_the_last_moment_is_not_taken_back(scene: Sce
     [latest] = [each for each in report.tags if (each.image, each.tag) == ("rocm", LATEST)]
     assert latest.state is State.UNKNOWN
     scene.promises_hold(plan, report)
+
+
+def test_a_run_is_done_where_nothing_failed_and_nobody_stopped_it() -> None:
+    assert Report(()).is_done
+    assert not Report((), (("rocm", MidstreamError("no")),)).is_done
+    assert not Report((), stopped=Exit.INTERRUPTED).is_done
 
 
 def test_a_plan_with_refusals_is_not_begun(scene: Scene) -> None:
