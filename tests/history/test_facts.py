@@ -82,6 +82,7 @@ def told(demo: Demo) -> list[tuple[str, str, str]]:
     ("change", "fact"),
     [
         (("docker/Dockerfile", "MODE=old", "MODE=new"), ("MODE", "old -> new")),
+        (("docker/Dockerfile", "MODE=old", "MORE=1 MODE=new"), ("MODE", "old -> new")),
         (("docker/Dockerfile", "torch==2.8.0", "torch==2.9.0"), ("torch", "==2.8.0 -> ==2.9.0")),
         (("docker/Dockerfile", "-b v1.2", "-b v1.3"), ("git ucx", "v1.2 -> v1.3")),
         (("docker/Dockerfile", "v0.8.1", "v0.9.0"), ("x.example/*/tool.tgz", "v0.8.1 -> v0.9.0")),

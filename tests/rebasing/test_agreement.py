@@ -61,6 +61,11 @@ def test_versions_json_is_compared_with_the_file_that_it_is_made_from(tmp_path: 
     assert [line for line, _ in found(tmp_path, {"docker/versions.json": text})] == [1]
 
 
+def test_what_versions_json_gives_to_other_arguments_is_no_matter(tmp_path: Path) -> None:
+    text = '{"variable": {"FLASHINFER_VERSION": {"default": "0.6.1"}, "X": {"default": "0.7"}}}'
+    assert found(tmp_path, {"docker/versions.json": text}) == []
+
+
 def test_a_shorter_version_of_the_same_release_agrees(tmp_path: Path) -> None:
     text = '{"variable": {"FLASHINFER_VERSION": {"default": "v0.6"}}}'
     assert found(tmp_path, {"docker/versions.json": text}) == []
