@@ -327,6 +327,18 @@ def test_where_a_stage_has_repositories_of_its_own_nobody_can_say(scene: Scene) 
     assert scene.installed(f"{own} jq") == []
 
 
+def test_a_stage_that_is_no_ubi_is_told_of_as_news(scene: Scene) -> None:
+    ubi = "registry.access.redhat.com/ubi9/ubi:9.8"
+    rows = f"{{match: ubuntu, to: '{ubi}', why: x}}", "{match: vendor/tools, keep: true, why: x}"
+    scene.shared("images.yaml", "".join(f"- {row}\n" for row in rows))
+    text = demo.DOCKERFILE.replace("${BASE} AS build", "vendor/tools:1 AS build")
+    text = text.replace("apt-get update && apt-get", "dnf")
+    scene.demo.track("2.2", {"docker/Dockerfile": text})
+    (found,) = scene.document("verify", "--target", "app")["findings"]
+    assert (found["code"], found["severity"]) == ("MS577", "info")
+    assert found["message"].startswith("what `build` installs isn't looked up")
+
+
 def test_a_result_is_never_excused_by_what_others_are_built_for(scene: Scene) -> None:
     """UBI can't be read here, and the vendor has nothing for s390x."""
     start = scene.repositories.index("epel:")

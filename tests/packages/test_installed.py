@@ -77,8 +77,12 @@ def test_what_only_some_builds_install_is_marked() -> None:
     assert [(each.wanted, each.perhaps) for each in claims(text)] == [("a", False), ("b", True)]
 
 
-def test_a_stage_that_is_no_ubi_is_nobodys_business() -> None:
-    assert wanted("RUN dnf install -y git\n", head="FROM quay.io/fedora/fedora:40\n") == []
+def test_a_stage_that_is_no_ubi_is_said_to_be_passed_over() -> None:
+    head = "FROM quay.io/fedora/fedora:40 AS tools\n"
+    (claim,) = claims("RUN dnf install -y git\nRUN dnf install -y tar\n", head=head)
+    assert (claim.wanted, claim.foreign, claim.place.at) == ("", True, "Dockerfile:1")
+    assert claim.unsure.startswith("what `tools` installs isn't looked up")
+    assert claims("RUN dnf clean all\n", head=head) == []
 
 
 def test_a_claim_names_its_stage_and_the_row_that_it_comes_by() -> None:

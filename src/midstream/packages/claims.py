@@ -21,7 +21,8 @@ class Claim(Struct, frozen=True):
 
     `place` is who claims it: a row, or the words of a result; `row` the row that it comes by, if it
     does; `target` whose result installs it, and `within` in what. `perhaps`: only some builds
-    install it. `unsure` says why other repositories than these may be at hand.
+    install it. `unsure` says why other repositories than these may be at hand, or where nothing is
+    `wanted`, why nobody can look it up; `foreign` where that is so because it isn't UBI's.
     """
 
     wanted: str
@@ -32,6 +33,7 @@ class Claim(Struct, frozen=True):
     within: str = ""
     perhaps: bool = False
     unsure: str = ""
+    foreign: bool = False
 
 
 def of_rows(rows: Iterable[Package], platform: Platform) -> Iterator[Claim]:

@@ -38,6 +38,7 @@ def installs(subject: Subject, target: str) -> Iterator[Claim]:
     rows = {unnamed(rpm): row for row in subject.packages.rows.values() for rpm in row.rpms}
     for stage in subject.live_stages:
         if footings[stage.index].manager is None:
+            yield from _foreign(subject, stage, target)
             continue
         enabled, unsure = _repositories(subject, stage)
         for instruction in stage.instructions:
@@ -52,6 +53,15 @@ def installs(subject: Subject, target: str) -> Iterator[Claim]:
                             subject, wanted, word, command, enabled, unsure,
                             rows.get(wanted) or rows.get(unnamed(word.value)), target, stage,
                         )  # fmt: skip
+
+
+def _foreign(subject: Subject, stage: Stage, target: str) -> Iterator[Claim]:
+    """That nobody looks up what a stage on another distribution installs, if it installs any."""
+    scripts = [subject.script(instruction) for instruction in stage.instructions]
+    if any(True for script in scripts for each in script.commands for _ in _packages(each)):
+        place = Place(subject.dockerfile.source, stage.origin.keyword_span)
+        why = f"what `{stage.label}` installs isn't looked up: it stands on no UBI image"
+        yield Claim("", (), place, None, target, f"stage {stage.label}", unsure=why, foreign=True)
 
 
 def _claim(

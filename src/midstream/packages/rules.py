@@ -74,8 +74,8 @@ NOT_LOOKED_UP = Rule(
     """\
 **What it says.** Whether the package is there could not be found out: its repository has no
 `metadata:` in overlays/_shared/repositories.yaml (it needs a subscription, or its address is the
-overlay's), or a RUN names the package or sets up a repository in a way that is known only when it
-runs.
+overlay's), a RUN names the package or sets up a repository in a way that is known only when it
+runs, or the stage stands on an image that isn't UBI.
 
 **Why it matters.** Nothing proves this package before the build does.
 

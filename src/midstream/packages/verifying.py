@@ -149,7 +149,8 @@ def _is_for_others(claim: Claim, arch: str, repositories: Mapping[str, Repositor
 
 def _unsure(claim: Claim) -> Verdict:
     name = f"`{claim.wanted}` was not found, and " if claim.wanted else ""
-    return Verdict(NOT_LOOKED_UP, Severity.WARNING, f"{name}{claim.unsure}")
+    severity = Severity.INFO if claim.foreign else Severity.WARNING
+    return Verdict(NOT_LOOKED_UP, severity, f"{name}{claim.unsure}")
 
 
 def _seen(claim: Claim, seen: list[Sighting], found: Iterable[Sighting]) -> Verdict:
