@@ -216,7 +216,12 @@ def _in_run(script: Script, source: Source) -> Iterator[tuple[str, str, Span]]:
         elif re.fullmatch(r"===?\d[^,*$]*", each.value):
             yield each.name, each.value.lstrip("=").partition("+")[0], each.span
     values = [each.value for each in script.assignments if each.value is not None]
-    words = [(word, _installs(command)) for command in script.commands for word in command.words]
+    words = [
+        (word, archives)
+        for command in script.commands
+        for archives in (_installs(command),)
+        for word in command.words
+    ]
     for word, archives in [*((value, False) for value in values), *words]:
         for file in files_in(word.value, archives=archives):
             yield file.name, file.version, word.span
@@ -238,10 +243,13 @@ def _makes_package(command: Command) -> bool:
 _PYTHON = re.compile(r"python[\d.]*")
 
 
+_PIP = re.compile(r"pip[\d.]*")
+
+
 def _installs(command: Command) -> bool:
     """Whether it is one of pip's, by whatever name: `pip3.12 install`, `uv pip install`."""
     words = [command.name, *(each.value for each in command.arguments)]
-    at = next((n for n, word in enumerate(words) if re.fullmatch(r"pip[\d.]*", word)), None)
+    at = next((n for n, word in enumerate(words) if _PIP.fullmatch(word)), None)
     return at is not None and any(w in ("download", "install", "wheel") for w in words[at + 1 :])
 
 
