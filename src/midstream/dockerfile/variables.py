@@ -72,6 +72,10 @@ class _BadSubstitution(ValueError):
     """BuildKit would refuse this text."""
 
 
+# What means nothing, in quotes or not, inside of `${X…}` or not, and is no escape: most of a text.
+_PLAIN = re.compile(r"""[^$'"}/\\`]+""")
+
+
 class _Lexer:
     """Reads one text from left to right; `at` is how far it has got."""
 
@@ -86,6 +90,11 @@ class _Lexer:
         """What stands before the next `stop` outside quotes, expanded; "" is the end."""
         parts: list[str] = []
         while self.at < len(self.text):
+            plain = _PLAIN.match(self.text, self.at)
+            if plain:
+                parts.append(plain[0])
+                self.at = plain.end()
+                continue
             character = self.text[self.at]
             if stop and character == stop:
                 self.at += 1
@@ -121,6 +130,11 @@ class _Lexer:
         parts: list[str] = []
         self.at += 1
         while self.at < len(self.text):
+            plain = _PLAIN.match(self.text, self.at)
+            if plain:
+                parts.append(plain[0])
+                self.at = plain.end()
+                continue
             character = self.text[self.at]
             if character == '"':
                 self.at += 1
