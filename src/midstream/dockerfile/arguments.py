@@ -183,8 +183,13 @@ def words(dockerfile: Dockerfile, instruction: Instruction) -> tuple[Item, ...]:
 
 
 def mounts(dockerfile: Dockerfile, instruction: Instruction) -> tuple[Mount, ...]:
-    """The mounts of a RUN."""
-    return tuple(_mount(dockerfile, flag) for flag in instruction.flags_named("mount"))
+    """The mounts of a RUN. Read once."""
+    known = dockerfile.mounts_read
+    start = instruction.span.start
+    if start not in known:
+        flags = instruction.flags_named("mount")
+        known[start] = tuple(_mount(dockerfile, flag) for flag in flags)
+    return known[start]
 
 
 _OPTION = re.compile(r"[^,]+")

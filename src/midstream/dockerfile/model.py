@@ -120,6 +120,11 @@ class Dockerfile(Struct, frozen=True, dict=True):
         return {}
 
     @cached_property
+    def mounts_read(self) -> dict[int, tuple[Any, ...]]:
+        """What `arguments.mounts` has read, by where the instruction starts."""
+        return {}
+
+    @cached_property
     def scripts_read(self) -> dict[int, Script]:
         """What `Subject.script` has read, by where the instruction starts."""
         return {}
