@@ -315,10 +315,12 @@ def test_the_plain_text_is_what_a_shell_gets(text: str, expected: str) -> None:
 def test_scripts_that_are_called_are_found() -> None:
     found = called_scripts(
         script(
-            "RUN bash -x a.sh; ./b.sh 1; . ./c.sh && source d.sh && python3 e.py && f && $D/g.sh"
+            "RUN bash -x a.sh; ./b.bash 1; . ./c.sh && source d.sh && python3 e.py && f && $D/g.sh"
         )
     )
-    assert [word.value for word in found] == ["a.sh", "./b.sh", "./c.sh", "d.sh", "e.py", "$D/g.sh"]
+    assert [word.value for word in found] == [
+        "a.sh", "./b.bash", "./c.sh", "d.sh", "e.py", "$D/g.sh",
+    ]  # fmt: skip
 
 
 def test_a_script_that_stands_alone_is_read() -> None:

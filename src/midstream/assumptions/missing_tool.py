@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from midstream.assumptions.places import finding
 from midstream.assumptions.script_with_apt import find_scripts
 from midstream.diagnostic import Rule, Severity
-from midstream.dockerfile.commands import Script
-from midstream.dockerfile.shell import called_scripts
+from midstream.dockerfile.shell import called_script
 from midstream.ubi.survey import survey
 
 if TYPE_CHECKING:
@@ -172,8 +171,9 @@ def _install(subject: Subject, command: Command, shelf: _Shelf) -> None:
     elif command.name in ("pip", "pip3", "uv", "python3", "python") and "install" in values:
         names = {re.split(r"[<>=!~\[; ]", value)[0] for value in values}
         shelf.tools.update(names & _FROM_PYTHON)
-    for word in called_scripts(Script((command,))):
-        for source in find_scripts(subject, word.value) if word.value.endswith("sh") else ():
+    word = called_script(command)
+    if word is not None and word.value.endswith("sh"):
+        for source in find_scripts(subject, word.value):
             for inner in subject.scripts.of_text(source.text).commands:
                 if inner.name in _INSTALLERS:
                     _install(subject, inner, shelf)

@@ -159,12 +159,22 @@ def find_scripts(subject: Subject, path: str) -> tuple[Source, ...]:
     folders is none of them."""
     wanted = posixpath.normpath(path).lstrip("/")
     name = posixpath.basename(wanted)
+    if not _LATER.search(wanted):
+        return _find_plain(subject, wanted, name)
     for shape, part_of in ((wanted, str), (name, posixpath.basename)):
         fits = re.compile("[^/]*".join(re.escape(part) for part in _LATER.split(shape)))
         found = [each for each in subject.context if fits.fullmatch(part_of(each))]
         if len({posixpath.dirname(each) for each in found}) == 1:
             return tuple(subject.context[each] for each in sorted(found))
     return ()
+
+
+def _find_plain(subject: Subject, wanted: str, name: str) -> tuple[Source, ...]:
+    """As `find_scripts`, of a path in which the shell fills in nothing: as nearly all are."""
+    if wanted in subject.context:
+        return (subject.context[wanted],)
+    found = [each for each in subject.context if posixpath.basename(each) == name]
+    return (subject.context[found[0]],) if len(found) == 1 else ()
 
 
 def _finding(

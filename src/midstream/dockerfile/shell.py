@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RULES", "Assignment", "Block", "Command", "Doubt", "Read", "Redirection", "Script", "Word",
-    "called_scripts", "doubts_as_findings", "plain_text", "quote", "read_script", "read_text",
+    "called_script", "called_scripts", "doubts_as_findings", "plain_text", "quote", "read_script",
+    "read_text",
 ]  # fmt: skip
 
 NOT_UNDERSTOOD = Rule(
@@ -211,18 +212,23 @@ def quote(text: str, quoting: str) -> str:
 
 
 _INTERPRETERS = SHELLS | {"source", ".", "python", "python3"}
+_ENDINGS = (".sh", ".bash", ".py")
 _SCRIPT_NAME = re.compile(r"(?:[\w./$\{\}-]|\$\([^()\n]*\)|`[^`\n]*`)*\.(?:sh|bash|py)")
 
 
 def called_scripts(script: Script) -> tuple[Word, ...]:
     """The words that are script files run by path: `bash tools/x.sh`, `./x.sh`, `. ./env.sh`."""
-    found = []
-    for command in script.commands:
-        words = command.arguments if command.name in _INTERPRETERS else (command.program,)
-        plain = [w for w in words if w is not None and not w.text.startswith("-")]
-        if plain and _SCRIPT_NAME.fullmatch(plain[0].value):
-            found.append(plain[0])
-    return tuple(found)
+    found = (called_script(command) for command in script.commands)
+    return tuple(word for word in found if word is not None)
+
+
+def called_script(command: Command) -> Word | None:
+    """The word that is a script file which a command runs by path."""
+    words = command.arguments if command.name in _INTERPRETERS else (command.program,)
+    word = next((w for w in words if w is not None and not w.text.startswith("-")), None)
+    if word is None or not word.value.endswith(_ENDINGS):  # as most commands call none
+        return None
+    return word if _SCRIPT_NAME.fullmatch(word.value) else None
 
 
 def doubts_as_findings(

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from midstream.assumptions.script_with_apt import find_scripts
 from midstream.dockerfile import fingerprint
-from midstream.dockerfile.commands import Script
-from midstream.dockerfile.shell import called_scripts
+from midstream.dockerfile.shell import called_script, called_scripts
 from midstream.edit import Edit
 from midstream.history.decisions import GONE, KEYED, LAST_COUNTS, Watched
 from midstream.overlay.model import Drop, Effect, Replace
@@ -77,7 +76,8 @@ def _commands(subject: Subject, stage: Stage, at: Address, *, whole: bool) -> li
 def _with_its_scripts(subject: Subject, command: Command) -> str:
     """A command's words with the text of a script that it runs."""
     texts = [" ".join(word.text for word in command.words)]
-    for word in called_scripts(Script((command,))):
+    word = called_script(command)
+    if word is not None:
         texts += [source.text for source in find_scripts(subject, word.value)]
     return "\0".join(texts)
 
