@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -262,21 +263,23 @@ def _is_ours(overlay: Overlay, path: str) -> bool:
     return file is not None and file.text is not None
 
 
-def _of_requirements(old: Source, new: Source) -> Iterator[Moved]:
+@lru_cache(maxsize=64)  # several targets go by one file
+def _of_requirements(old: Source, new: Source) -> tuple[Moved, ...]:
     """What a requirements file asks for now, against what it asked for. A requirement whose marker
     moved is shown with both."""
     was, now = _asked_for(old), _asked_for(new)
     kept = {each.key for each in was} & {each.key for each in now}
-    yield from _compared(
+    values = _compared(
         (each for each in was if each.key in kept),
         (each for each in now if each.key in kept),
         new.name,
     )
-    yield from _compared(
+    markers = _compared(
         (_with_marker(each) for each in was if each.key not in kept),
         (_with_marker(each) for each in now if each.key not in kept),
         new.name,
     )
+    return (*values, *markers)
 
 
 def _with_marker(each: Value) -> Value:
