@@ -110,7 +110,8 @@ def _script(subject: Subject, instruction: Instruction) -> Iterator[Edit]:
                 doomed[command.span] = (NAME, "the link points there already")
             elif chosen and _NAME.fullmatch(chosen[0]):
                 yield _linked(command, chosen[1], chosen[0])
-    yield from take_out(subject.dockerfile, instruction, Statements(script), doomed)
+    if doomed:
+        yield from take_out(subject.dockerfile, instruction, Statements(script), doomed)
 
 
 def _after(words: list[str], option: str, count: int) -> list[str]:

@@ -132,14 +132,17 @@ def _is_setup(unit: Sequence[Command]) -> bool:
     inner = [c for c in unit if not _is_substituted(c, unit[0])]
     if len(inner) == 1 and inner[0].name in _PPA:
         return bool(_named(inner[0]))
+    feeds = all(each.name in _FEEDERS for each in inner)
+    places = len(inner) == 1 and inner[0].name in _PLACERS
+    if not (feeds or places):
+        return False
     written = [word for each in inner for word in _writes(each)]
     if any(not _PLACES.fullmatch(word.value) for word in written):
         return False
-    programs = {each.name for each in inner}
-    if len(inner) == 1 and inner[0].name in _PLACERS:
+    if places:
         return _places_only(inner[0])
     keyed = any(each.name == "apt-key" for each in inner)
-    return programs <= _FEEDERS and (bool(written) or (keyed and len(inner) > 1))
+    return bool(written) or (keyed and len(inner) > 1)
 
 
 def _is_substituted(command: Command, first: Command) -> bool:

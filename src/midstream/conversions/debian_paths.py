@@ -33,6 +33,7 @@ RULES = (NO_TRANSLATION,)
 _MACHINE = r"(?:x86_64|aarch64|powerpc64le|s390x|\$\(uname -m\)|\$\(arch\)|`uname -m`)"
 _FOLDER = re.compile(rf"(?=/)(?<![\w.}}/$-])(?:/usr)?/lib/{_MACHINE}-linux-gnu(?![\w-])")
 _COMPILER = re.compile(r"(?=/)(?<![\w/.-])/usr/bin/(?P<name>gcc|g\+\+)-(?P<version>\d+)(?![\w.-])")
+_HOLDING = ("-linux-gnu", "/usr/bin/g")
 _KINDS = frozenset(("RUN", "ENV", "ARG", "COPY", "CMD", "ENTRYPOINT", "WORKDIR", "VOLUME"))
 
 
@@ -54,8 +55,11 @@ def convert(subject: Subject) -> Outcome:
 def _parts(
     subject: Subject, stage: Stage, outer: Instruction, inner: Instruction, on_ubi: set[int]
 ) -> list[Span]:
-    """Where to look: not at the files of another image, which stand where that one has them."""
+    """Where to look: not at the files of another image, which stand where that one has them; and
+    not at all where nothing stands of what each match holds, as in most instructions."""
     dockerfile = subject.dockerfile
+    if not any(each in dockerfile.text(outer.span) for each in _HOLDING):
+        return []
     if inner.flag("from") is not None:
         arrows = [a for a in subject.graph.needs(stage.index) if a.instruction is outer]
         if not any(arrow.target in on_ubi for arrow in arrows):

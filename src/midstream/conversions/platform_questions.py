@@ -37,14 +37,18 @@ _FACTS = frozenset(
     ("VERSION_CODENAME", "UBUNTU_CODENAME", "DEBIAN_CODENAME", "VERSION_ID", "ID", "ID_LIKE",
      "DISTRIB_CODENAME", "DISTRIB_RELEASE", "DISTRIB_ID", "PRETTY_NAME")
 )  # fmt: skip
-_RELEASE_FILES = re.compile(r"/(?:etc|usr/lib)/(?:os-release|lsb-release|debian_version|issue)")
+_RELEASE_FILES = frozenset(
+    f"{folder}/{name}"
+    for folder in ("/etc", "/usr/lib")
+    for name in ("os-release", "lsb-release", "debian_version", "issue")
+)
 
 
 def command(work: Work, command: Command) -> bool:
     """Report one command, if it asks such a question."""
     if command.name == "lsb_release":
         _report(work, command, "`lsb_release` isn't on UBI, whose release has other names")
-    elif any(_RELEASE_FILES.fullmatch(word.value) for word in _read_files(command)):
+    elif any(word.value in _RELEASE_FILES for word in _read_files(command)):
         names = _facts_read(work)
         sourced = command.name in (".", "source") and not _names_missing_file(command)
         if work.native or (sourced and not names):

@@ -95,4 +95,6 @@ class Subject(Struct, frozen=True, dict=True):
 
     def is_claimed(self, span: Span) -> bool:
         """Whether an overlay edit owns any of this text."""
+        if not self.claimed:  # a result's
+            return False
         return any(span.overlaps(other) or other in span for other in self.claimed)
