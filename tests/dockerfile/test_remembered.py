@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+from midstream.dockerfile.arguments import mounts, pairs
 from midstream.dockerfile.remembered import Dockerfiles
 from midstream.dockerfile.scan import parse
 from midstream.source import Source
@@ -35,6 +36,17 @@ def test_the_text_before_is_known_when_the_next_one_has_come() -> None:
         earlier = known.of(before)
         known.of(now)
         assert known.of(before) is earlier
+
+
+def test_what_was_read_of_it_is_known_with_it() -> None:
+    known = Dockerfiles()
+    for _ in range(2):
+        dockerfile = known.of(source("FROM a\nARG X=1\nRUN --mount=type=cache,target=/c b\n"))
+        argument, run = dockerfile.instructions[1:]
+        assert [pair.name for pair in pairs(dockerfile, argument)] == ["X"]
+        assert [mount.target for mount in mounts(dockerfile, run)] == ["/c"]
+        assert pairs(dockerfile, argument) is pairs(dockerfile, argument)
+        assert mounts(dockerfile, run) is mounts(dockerfile, run)
 
 
 def test_no_more_than_two_texts_of_a_name_are_kept() -> None:
