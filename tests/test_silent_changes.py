@@ -82,6 +82,21 @@ def test_an_entrypoint_that_only_moved_to_another_stage_is_not_asked_about(tmp_p
     assert (ran.exit_code, ran.codes) == (0, [])
 
 
+@pytest.mark.parametrize(
+    ("line", "codes"), [('ENTRYPOINT ["/a/serve"]', ["MS221"]), ("EXPOSE 80", [])]
+)
+def test_what_an_earlier_stage_says_is_asked_about_again_where_the_last_one_counts(
+    tmp_path: Path, line: str, codes: list[str]
+) -> None:
+    text = SERVED.replace("FROM served", "EXPOSE 80\nFROM served").replace(
+        'USER 2000\nENTRYPOINT ["/a/start"]\n',
+        'ENTRYPOINT ["/a/start"]\nFROM final AS last\nUSER 2000\n',
+    )
+    head = HEAD.replace("  - {rule: non-root, why: a test}\n", "").replace("final", "last")
+    ran = after(tmp_path, ("USER 2000\n", f"USER 2000\n{line}\n"), text=text, head=head)
+    assert ran.codes == codes, ran.stderr
+
+
 def test_an_entrypoint_that_is_gone_is_asked_about_once(tmp_path: Path) -> None:
     demo = make(tmp_path, SERVED, REVIEW, head=HEAD)
     check(run("git", "config", "--global", "user.name", "Ada"))
