@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import demo
 from sync.scene import stage
 
 if TYPE_CHECKING:
@@ -106,6 +107,21 @@ def test_an_overlay_that_changed_is_rendered_anew(scene: Scene) -> None:
     ran = scene.sync()
     assert ran.exit_code == 0, ran.stderr
     assert "MODE=slow" in scene.result()
+
+
+def test_a_file_of_ours_that_the_overlay_gives_up_goes_from_the_branch(tmp_path: Path) -> None:
+    scene = stage(tmp_path, "files: {tools/x.sh: {with: x.sh, why: ours}}\n")
+    scene.tree.write("overlays/app/x.sh", "echo ours\n")
+    text = f"{demo.DOCKERFILE}COPY tools/x.sh /x.sh\n"
+    scene.upstream.commit({"docker/Dockerfile": text, "tools/x.sh": "echo\n"}, "Copy it")
+    path = "rendered/demo/app.files/tools/x.sh"
+    for head, has_it in (("", True), (demo.HEAD, False)):
+        if head:
+            scene.tree.write("overlays/app/overlay.yaml", head)
+        ran = scene.sync()
+        assert ran.exit_code == 0, ran.stderr
+        there = scene.midstream.git("ls-tree", "-r", "--name-only", "midstream/app").split()
+        assert (path in there) is has_it
 
 
 def test_another_version_of_midstream_renders_once_more(
@@ -299,7 +315,10 @@ def test_a_dockerfile_that_upstream_renamed_is_found(scene: Scene, more: str) ->
     assert scene.outcomes() == {"app": "moved"}
 
 
-def test_a_dockerfile_that_upstream_deleted_is_said(scene: Scene) -> None:
+@pytest.mark.parametrize("twin", [False, True])
+def test_a_dockerfile_that_upstream_deleted_is_said(scene: Scene, twin: bool) -> None:
+    if twin:  # it was there before, so it is no other path of the one that went
+        scene.upstream.commit({"docker/Dockerfile.twin": f"{demo.DOCKERFILE}# more\n"})
     scene.sync()
     scene.upstream.commit({"docker/Dockerfile": None})
     ran = scene.sync()
