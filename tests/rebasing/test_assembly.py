@@ -60,6 +60,12 @@ def test_several_texts_of_one_edit_at_one_place_keep_their_order() -> None:
     assert made.source.text == f"abcd{''.join(texts)}efghij"
 
 
+def test_what_two_rules_put_in_at_one_place_stands_in_the_order_of_their_names() -> None:
+    one, other = edit(4, 4, "1", "a"), edit(4, 4, "2", "b")
+    for edits in ([one, other], [other, one]):
+        assert assemble("x", TEXT, edits).source.text == "abcd12efghij"
+
+
 def test_one_change_that_two_rules_of_one_name_want_is_made_once() -> None:
     assert assemble("x", TEXT, [edit(1, 2, "B"), edit(1, 2, "B")]).source.text == "aBcdefghij"
 

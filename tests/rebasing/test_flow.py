@@ -359,6 +359,12 @@ def test_a_waiver_holds_until_its_day(tmp_path: Path) -> None:
         assert [found.rule.code for found in rebased.findings] == codes
 
 
+def test_a_waiver_of_several_places_accepts_what_is_found_in_one_of_them(tmp_path: Path) -> None:
+    text = "FROM ubuntu:22.04 AS final\nRUN make\nRUN echo one\n"
+    head = waivers("{rule: MS307, why: known, at: final / RUN}")
+    assert make(tmp_path, text, head=head).rebase().findings == ()
+
+
 def test_a_waiver_of_a_place_upstream_says_nothing_about_other_files(tmp_path: Path) -> None:
     # A place in the overlay, whose offset happens to lie in upstream's instruction.
     text = "FROM ubuntu:22.04 AS final\nRUN echo " + "x" * 2000 + "\n"
