@@ -283,7 +283,10 @@ def test_an_identity_token_is_a_login_too(skopeo: Skopeo, double: Double, tmp_pa
 
 def test_what_skopeo_says_is_shown_without_secrets_and_without_names() -> None:
     image = Image(Endpoint("quay.io", "quay.io"), "a", "v")
-    said = b'level=fatal msg="lookup quay.io: no such host for ab and abcd"'
+    said = (
+        b'level=fatal msg="lookup quay.io: no such host for ab and abcd"\n'
+        b'level=warning msg="left behind"\n'
+    )
     found = skopeo_errors.classify(
         process.Finished(("skopeo",), 1, b"", said), [image], ["ab", "abcd"]
     )

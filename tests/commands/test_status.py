@@ -118,6 +118,7 @@ def test_an_upstream_that_is_down_is_3_and_what_is_carried_is_shown(scene: Scene
     assert "error: " in ran.stderr
     found = told(scene, "--no-images")
     assert (found["carried"]["commit"][:12], found["said"]) == (name, "not known")
+    assert found["changes"] == 0
 
 
 def test_what_is_published_is_read_with_its_upstream(
