@@ -39,7 +39,7 @@ def ask(*parts: bytes, method: str = "GET", limit: int = 1000) -> Answer:
 def test_an_answer_with_a_length_leaves_the_connection_open() -> None:
     found = ask(OK + b"Content-Length: 2\r\n\r\nok")
     assert found == Answer(200, {"content-length": "2"}, b"ok", ends=False)
-    assert ask(OK + b"content-length:2, 2\r\n\r\nok").body == b"ok"
+    assert ask(OK + b"content-length:2\r\n\r\nok").body == b"ok"
 
 
 def test_a_line_that_comes_in_pieces_is_one_line() -> None:
@@ -92,8 +92,8 @@ def test_a_connection_is_not_used_again_after(said: bytes) -> None:
     assert (found.body, found.ends) == (b"ok", True)
 
 
-def test_a_header_may_be_sent_twice_or_go_on_in_the_next_line() -> None:
-    lines = b"Link: <a>\r\nlink:<b>\t\r\nX: one\r\n  two\r\nY:\r\nContent-Length: 0\r\n\r\n"
+def test_a_header_may_be_sent_twice() -> None:
+    lines = b"Link: <a>\r\nlink:<b>\t\r\nX: one two\r\nY:\r\nContent-Length: 0\r\n\r\n"
     found = ask(OK + lines).headers
     assert (found["link"], found["x"], found["y"]) == ("<a>, <b>", "one two", "")
 
@@ -111,6 +111,10 @@ def test_a_header_may_be_sent_twice_or_go_on_in_the_next_line() -> None:
         OK + b": no name\r\n\r\n",
         OK + b"Content-Length : 2\r\n\r\nok",
         OK + b" folded: first\r\n\r\n",
+        OK + b"X: one\r\n  two\r\n\r\n",  # as it was written until 2014
+        OK + b"Content-Length: 2, 2\r\n\r\nok",
+        OK + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\nok",
+        OK + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         OK + b"X: a\nContent-Length: 2\r\n\r\nok",
         OK + b"X: \0\r\n\r\n",
         OK + b"Content-Length: 2, 3\r\n\r\nok!",
@@ -123,7 +127,7 @@ def test_a_header_may_be_sent_twice_or_go_on_in_the_next_line() -> None:
         OK + b"Transfer-Encoding: chunked\r\n\r\n0x2\r\nok\r\n0\r\n\r\n",
         OK + b"Transfer-Encoding: chunked\r\n\r\n-2\r\nok\r\n0\r\n\r\n",
         OK + b"Transfer-Encoding: chunked\r\n\r\n\r\n",
-        OK + b"Transfer-Encoding: chunked\r\n\r\n" + b"f" * 16 + b"\r\n",
+        OK + b"Transfer-Encoding: chunked\r\n\r\n" + b"f" * 17 + b"\r\n",
         OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\nok!0\r\n\r\n",
         OK + b"X: " + b"x" * (1 << 17),
         OK + b"Transfer-Encoding: chunked\r\n\r\n2;" + b"x" * (1 << 17),
@@ -157,7 +161,7 @@ def test_what_is_too_long_is_not_read() -> None:
         ask(OK + b"Content-Length: 1001\r\n\r\n")
     assert found.value.size == 1001
     with pytest.raises(TooMuch):
-        ask(OK + b"Transfer-Encoding: chunked\r\n\r\n3e9\r\n")
+        ask(OK + b"Transfer-Encoding: chunked\r\n\r\n3e9\r\n" + b"x" * 1001)
 
 
 _TOKENS = st.text("abcXYZ-09", min_size=1, max_size=8)

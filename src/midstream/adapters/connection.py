@@ -1,8 +1,8 @@
 """One connection to a server, as HTTP/1.1 has it: a request goes out, its whole answer comes back.
 
-The standard library's client reads a few header lines with its parser of mail: to import that is a
-tenth of a short run, and to use it is half of all that an exchange takes. What is read here is what
-RFC 9112 says, and what isn't that is refused.
+httptools reads the answers: it is Node's own parser, and holds servers to RFC 9112. The standard
+library's client reads header lines with its parser of mail: to import that is a tenth of a short
+run, and to use it is half of all that an exchange takes.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from msgspec import Struct
 
 if TYPE_CHECKING:
@@ -20,10 +21,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 16
 _LONGEST_HEAD = 1 << 16  # bytes
-_LONGEST_NUMBER = 15  # digits of a length
 _SLOWEST = 1 << 16  # bytes a second: at that pace it is a slow line, and not a server's trick
-_START = b"HTTP/1."
-_HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
 
 
 class NotHttp(Exception):
@@ -69,16 +67,15 @@ class Connection:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._timeout = timeout
         self._deadline = time.monotonic() + timeout
-        self._unread = bytearray()
 
     def tunnel(self, authority: str, headers: Mapping[str, str]) -> None:
         """Have a proxy pass on all that follows. Raises `OSError` where it doesn't."""
         self._deadline = time.monotonic() + self._timeout
         self._send("CONNECT", authority, {"Host": authority, **headers}, None)
-        status, _ = self._head()
-        if not 200 <= status < 300:
-            raise OSError(f"tunnel connection failed: {status}")
-        if self._unread:  # a server of TLS says nothing before it is asked
+        answer = self._read("CONNECT", 0)
+        if not 200 <= answer.status < 300:
+            raise OSError(f"tunnel connection failed: {answer.status}")
+        if answer.is_out_of_step:  # a server of TLS says nothing before it is asked
             raise NotHttp
 
     def secure(self, context: ssl.SSLContext, host: str) -> None:
@@ -97,16 +94,9 @@ class Connection:
         """Send a request and read its whole answer, of at most `limit` bytes."""
         self._deadline = time.monotonic() + self._timeout
         self._send(method, target, headers, body)
-        status, found = self._head()
-        while status < 200:  # the real answer is still to come
-            if status == 101:
-                raise NotHttp
-            status, found = self._head()
-        has_end, data = True, b""
-        if method != "HEAD" and status not in (204, 304):
-            has_end, data = self._body(found, limit)
-        closes = "close" in found.get("connection", "").lower()
-        return Answer(status, found, data, ends=closes or not has_end or bool(self._unread))
+        found = self._read(method, limit)
+        body = b"".join(found.body)
+        return Answer(found.status, found.headers, body, ends=found.ends)
 
     def is_idle(self) -> bool:
         """Whether it can be used again: one with something to read has been ended, or is out of
@@ -138,121 +128,101 @@ class Connection:
 
     # --- an answer ---------------------------------------------------------------------------
 
-    def _head(self) -> tuple[int, dict[str, str]]:
-        while (end := self._unread.find(b"\r\n\r\n")) < 0:
-            begin = self._unread[: len(_START)]
-            if len(self._unread) > _LONGEST_HEAD or not _START.startswith(begin):
-                raise NotHttp
-            self._more()
-        head = self._unread[:end].decode("latin-1")
-        del self._unread[: end + 4]
-        first, *lines = head.split("\r\n")
-        status, headers = _status(first), _headers(lines)
-        if first.startswith("HTTP/1.0 "):
-            headers["connection"] = "close"
-        return status, headers
+    def _read(self, method: str, limit: int) -> _Incoming:
+        found = _Incoming(method, limit)
+        while not found.is_complete:
+            if time.monotonic() > self._deadline + found.size / _SLOWEST:
+                raise TimeoutError
+            part = self._socket.recv(_CHUNK)
+            if not part:
+                if found.is_until_the_end:
+                    break
+                raise EndedEarly
+            found.feed(part)
+        return found
 
-    def _body(self, headers: Mapping[str, str], limit: int) -> tuple[bool, bytes]:
-        """Whether it says where it ends, and what it is."""
-        coding = headers.get("transfer-encoding")
-        if coding is not None:
-            if coding.lower() != "chunked":
+
+class _Incoming:
+    """An answer on its way. What httptools finds, it says by calling the `on_` methods."""
+
+    def __init__(self, method: str, limit: int) -> None:
+        self.method = method
+        self.limit = limit
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self.body: list[bytes] = []
+        self.size = 0  # of the body, in bytes
+        self.is_complete = False
+        self.is_out_of_step = False
+        self.ends = True
+        self._has_head = False
+        self._received = 0
+        self._parser = HttpResponseParser(self)
+
+    @property
+    def is_until_the_end(self) -> bool:
+        """Whether the end of the connection is the end of its body."""
+        return self._has_head and not {"content-length", "transfer-encoding"} & self.headers.keys()
+
+    def feed(self, part: bytes) -> None:
+        """Take what came. Raises `NotHttp` and `TooMuch`."""
+        self._received += len(part)
+        try:
+            self._parser.feed_data(part)
+        except (HttpParserError, HttpParserUpgrade) as error:
+            # An exception of ours comes back as what the parser failed of.
+            if isinstance(error.__context__, NotHttp | TooMuch):
+                raise error.__context__ from None
+            if not self.is_complete:
+                raise NotHttp from None
+            self.is_out_of_step = True
+        if self.is_complete:
+            self.ends = self.ends or self.is_out_of_step
+        elif self._received > self.size + _LONGEST_HEAD:
+            raise NotHttp
+
+    # --- what the parser calls ---
+
+    def on_message_begin(self) -> None:
+        """Another answer begins: the real one behind one for the time being, or one too many."""
+        self.is_out_of_step = self.is_complete
+        if not self.is_complete:
+            self.headers = {}
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._has_head:
+            return  # what may be said of a body at its end
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")
+        self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
+
+    def on_headers_complete(self) -> None:
+        if self.is_complete:
+            return
+        self.status = self._parser.get_status_code()
+        if self.status < 200:
+            if self.status == 101:
                 raise NotHttp
-            return True, self._chunks(limit)
-        if "content-length" not in headers:
-            return False, self._rest(limit)
-        size = _number(headers["content-length"])
-        if size > limit:
+            return
+        self._has_head = True
+        self.ends = not self._parser.should_keep_alive() or self.is_until_the_end
+        if self.method in ("HEAD", "CONNECT") or self.status in (204, 304):
+            self.ends = not self._parser.should_keep_alive()
+            self.is_complete = True
+            return
+        if self.headers.get("transfer-encoding", "chunked").lower() != "chunked":
+            raise NotHttp
+        size = int(self.headers.get("content-length", 0))
+        if size > self.limit:
             raise TooMuch(size)
-        return True, self._take(size)
 
-    def _chunks(self, limit: int) -> bytes:
-        body = bytearray()
-        while True:
-            digits = self._line(len(body)).partition(";")[0].strip()
-            if not digits or len(digits) > _LONGEST_NUMBER or set(digits) - _HEXADECIMAL:
-                raise NotHttp
-            size = int(digits, 16)
-            if not size:
-                break
-            if len(body) + size > limit:
-                raise TooMuch
-            body += self._take(size, len(body))
-            if self._line(len(body)):
-                raise NotHttp
-        while self._line(len(body)):  # what may be said of it at its end
-            pass
-        return bytes(body)
+    def on_body(self, data: bytes) -> None:
+        if self.is_complete:
+            self.is_out_of_step = True
+            return
+        self.size += len(data)
+        if self.size > self.limit:
+            raise TooMuch
+        self.body.append(data)
 
-    def _rest(self, limit: int) -> bytes:
-        while len(self._unread) <= limit:
-            try:
-                self._more(len(self._unread))
-            except EndedEarly:
-                body = bytes(self._unread)
-                self._unread.clear()
-                return body
-        raise TooMuch
-
-    def _take(self, size: int, before: int = 0) -> bytes:
-        while len(self._unread) < size:
-            self._more(before + len(self._unread))
-        with memoryview(self._unread) as whole:
-            data = bytes(whole[:size])
-        del self._unread[:size]
-        return data
-
-    def _line(self, before: int) -> str:
-        while (end := self._unread.find(b"\r\n")) < 0:
-            if len(self._unread) > _LONGEST_HEAD:
-                raise NotHttp
-            self._more(before)
-        line = self._unread[:end].decode("latin-1")
-        del self._unread[: end + 2]
-        return line
-
-    def _more(self, got: int = 0) -> None:
-        """Read what is there. `got`: bytes of the body so far, for which there is more time."""
-        if time.monotonic() > self._deadline + got / _SLOWEST:
-            raise TimeoutError
-        part = self._socket.recv(_CHUNK)
-        if not part:
-            raise EndedEarly
-        self._unread += part
-
-
-def _status(line: str) -> int:
-    version, _, rest = line.partition(" ")
-    digits = rest[:3]
-    good = version in ("HTTP/1.0", "HTTP/1.1") and digits.isdecimal()
-    if not good or len(digits) < 3 or rest[3:4] not in ("", " "):
-        raise NotHttp
-    return int(digits)
-
-
-def _headers(lines: list[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    name = ""
-    for line in lines:
-        if "\r" in line or "\n" in line or "\0" in line:
-            raise NotHttp
-        if name and line[0] in " \t":  # a line that goes on, as it was written until 2014
-            found[name] += f" {line.strip()}"
-            continue
-        name, colon, value = line.partition(":")
-        name = name.lower()
-        if not colon or not name or " " in name or "\t" in name:
-            raise NotHttp
-        value = value.strip(" \t")
-        found[name] = f"{found[name]}, {value}" if name in found else value
-    return found
-
-
-def _number(text: str) -> int:
-    """A length, which a server may say twice."""
-    said = {each.strip() for each in text.split(",")}
-    digits = said.pop()
-    good = digits.isdecimal() and len(digits) <= _LONGEST_NUMBER
-    if said or not good:
-        raise NotHttp
-    return int(digits)
+    def on_message_complete(self) -> None:
+        self.is_complete = self._has_head
