@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from demo import places
+from demo import make, places
 from midstream.adapters.process import ProgramMissing
 from midstream.diagnostic import Diagnostic, Rule, Severity
 from midstream.dockerfile.scan import parse
@@ -134,3 +134,15 @@ def test_a_stage_that_is_gone_is_not_taken_for_an_image() -> None:
         ("MS262", "Dockerfile", 3, "the stage `tools` isn't in the result")
     ]
     assert list(stages_are_there(upstream, upstream)) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "codes"),
+    [("", ["MS140"]), ("edits: [{id: x, at: final / RUN, replace: RUN make, why: w}]\n", [])],
+)
+def test_shell_that_can_not_be_read_for_certain_is_said_unless_it_is_replaced(
+    tmp_path: Path, body: str, codes: list[str]
+) -> None:
+    text = 'FROM ubuntu:22.04 AS final\nRUN eval "$PATH"\n'
+    rebased = make(tmp_path, text, body).rebase()
+    assert [each.rule.code for each in rebased.findings if each.rule.code == "MS140"] == codes
