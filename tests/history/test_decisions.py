@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
-from midstream.history.decisions import Decisions, Given, Kind, expired, hand_edited, unsealed
+import pytest
+
+from midstream.history.decisions import (
+    Decisions,
+    Given,
+    Kind,
+    expired,
+    hand_edited,
+    read_decisions,
+    unsealed,
+)
+from midstream.source import Source
+from midstream.upstream.lock import UnreadableLock
 
 if TYPE_CHECKING:
     from midstream.diagnostic import Diagnostic
@@ -30,6 +43,15 @@ def test_a_lock_is_the_same_bytes_in_whatever_order_it_was_decided() -> None:
         for names in ("ab", "ba")
     )
     assert one.as_bytes() == other.as_bytes()
+
+
+@pytest.mark.parametrize(
+    "change", [{"edits": None}, {"edits": ["a"]}, {"upstream": "2.1"}, {"answers": {"x": {}}}]
+)
+def test_a_lock_with_a_value_of_another_kind_cannot_be_used(change: dict[str, Any]) -> None:
+    content = json.loads(Decisions("app", UPSTREAM).as_bytes()) | change
+    with pytest.raises(UnreadableLock, match="a value is missing or of another kind"):
+        read_decisions(Source(PATH, json.dumps(content)))
 
 
 def test_an_upstream_that_is_no_release_is_known_by_twelve_digits_of_its_commit() -> None:
