@@ -485,6 +485,16 @@ def dated(seed: int, says: dict[str, str]) -> images.Artifact:
     return images.multi_arch(seed=seed, labels=labels, created=created)
 
 
+def test_a_tag_that_holds_the_image_already_is_shown_as_unchanged(
+    world: World, double: Double, other_double: Double
+) -> None:
+    image = images.image(seed=1)
+    double.load("ci/rocm", image, COMMIT)
+    other_double.load("vllm/vllm-rocm", image, "latest")
+    shown = [line.split() for line in plans.lines(world.plan()) if "latest" in line]
+    assert shown == [["=", "latest", "unchanged", "floating"]]
+
+
 def test_a_version_counts_where_all_platforms_say_it(
     world: World, double: Double, other_double: Double
 ) -> None:
