@@ -173,7 +173,9 @@ def _find_plain(subject: Subject, wanted: str, name: str) -> tuple[Source, ...]:
     """As `find_scripts`, of a path in which the shell fills in nothing: as nearly all are."""
     if wanted in subject.context:
         return (subject.context[wanted],)
-    found = [each for each in subject.context if posixpath.basename(each) == name]
+    found = [
+        each for each in subject.context if each.endswith(name) and posixpath.basename(each) == name
+    ]
     return (subject.context[found[0]],) if len(found) == 1 else ()
 
 

@@ -106,11 +106,15 @@ def _masked(text: str, escape: str) -> str:
             parts.append(whole + ("" if last else " "))
             continue
         body = line[:mark]
-        following = next((n for n in lines[number + 1 :] if not COMMENT_OR_BLANK.match(n)), "")
-        glued = body[-1:].strip() and following[:1].strip()
+        glued = body[-1:].strip() and _following(lines, number)[:1].strip()
         blanks = len(whole) - len(body) + 1
         parts.append(body + (" " * (blanks - 2) + "\\\n" if glued else " " * blanks))
     return "".join(parts)
+
+
+def _following(lines: list[str], number: int) -> str:
+    """The next line that is neither blank nor a comment."""
+    return next((each for each in lines[number + 1 :] if not COMMENT_OR_BLANK.match(each)), "")
 
 
 def plain_text(dockerfile: Dockerfile, instruction: Instruction) -> str:

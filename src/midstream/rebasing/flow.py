@@ -524,8 +524,8 @@ class _Rebase:
             claimed=(), footings={},
         )  # fmt: skip
         scope = self.subject.graph.scope
-        declared = (name for each in self.dockerfile.instructions for name in scope.declared(each))
-        return View(proved, ship, self.shared.profile, frozenset(declared))
+        declared = (scope.declared(each) for each in self.dockerfile.instructions)
+        return View(proved, ship, self.shared.profile, frozenset().union(*declared))
 
     # --- the ledger, the questions, and what is kept for the next time ---
 
