@@ -225,3 +225,8 @@ def _can_be_ordered(edges: list[tuple[int, int]]) -> bool:
     while ready := {n for n in left if not any(a == n and b in left for a, b in edges)}:
         left -= ready
     return not left
+
+
+def test_a_number_that_no_stage_has_is_the_name_of_an_image() -> None:
+    graph = build_graph(parse(Source("Dockerfile", "FROM a\nFROM b\nCOPY --from=2 /x /y\n")))
+    assert [(arrow.target, arrow.image) for arrow in graph.arrows][-1] == (None, "2")

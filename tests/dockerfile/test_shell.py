@@ -104,6 +104,7 @@ def test_every_command_is_read_wherever_it_stands(text: str, expected: list[str]
         ("RUN cat <<EOF | bash\na\nEOF", ["cat", "bash", "a"]),
         ("RUN cat <<EOF | grep x\na\nEOF", ["cat", "grep x"]),
         ("RUN cat <<EOF | tee\na\nEOF", ["cat", "tee"]),
+        ("RUN bash --norc <<EOF\na\nEOF", ["bash --norc", "a"]),
         ("RUN cat <<EOF | bash x.sh\na\nEOF", ["cat", "bash x.sh"]),
         ("RUN bash x.sh <<EOF\na\nEOF", ["bash x.sh"]),
         ("RUN python3 <<EOF\na()\nEOF", ["python3"]),
