@@ -180,6 +180,8 @@ def test_latest_stays_where_another_floating_tag_failed(scene: Scene) -> None:
     report = scene.apply(plan)
     assert [scene.holds(name)[LATEST] for name in NAMES] == ["old", "old"]
     assert [scene.holds(name)[MINOR] for name in NAMES] == ["new", "old"]
+    said = {(each.image, each.tag): each.state for each in report.tags}
+    assert [said[name, MINOR] for name in NAMES] == [State.DONE, State.UNTOUCHED]
     scene.promises_hold(plan, report)
     scene.converges(plan)
 
