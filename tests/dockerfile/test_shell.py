@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 from typing import TYPE_CHECKING
 from zlib import crc32
@@ -388,7 +389,7 @@ def _ran(texts: list[str], choices: list[int]) -> list[tuple[list[str], str]]:
             results.append((sorted(ran), line))  # the parts of a pipeline race
             ran = []
         else:
-            ran.append(line)
+            ran.append(re.sub(r"^driver: line \d+: ", "", line))  # one line more or less is no harm
     return results
 
 
