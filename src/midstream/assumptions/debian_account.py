@@ -58,6 +58,7 @@ _LAST_IS_USER = frozenset(("chage", "passwd", "userdel", "usermod"))
 _LAST_IS_GROUP = frozenset(("groupdel", "groupmod"))
 _RULE_OF_SUDO = re.compile(r"%sudo(?=[\s\\])")
 _AS_USER = frozenset(("gosu", "runuser", "su", "su-exec"))
+_NAMING = frozenset(("chgrp", "chown", "gpasswd")) | _WITH_OPTIONS | _AS_USER
 
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
@@ -102,8 +103,13 @@ def _named(subject: Subject, outer: Instruction, known: set[str]) -> Iterator[tu
     for command in script.commands:
         known.update(_creates(command))
         yield from (place for place in _of_command(command) if place[0] not in known)
-        if "||" not in (command.before, command.after) and not _is_asked(script, command):
-            yield from (place for place in _of_change(command) if place[0] not in known)
+        changed = [place for place in _of_change(command) if place[0] not in known]
+        if (
+            changed
+            and "||" not in (command.before, command.after)
+            and not _is_asked(script, command)
+        ):
+            yield from changed
     text, span = subject.dockerfile.source.text, outer.span
     for found in _RULE_OF_SUDO.finditer(text, span.start, span.end):
         if "sudo" not in known and not in_comment(text, found.start(), span.start):
@@ -127,6 +133,8 @@ def _pair(text: str, span: Span) -> Iterator[tuple[str, Span]]:
 
 def _of_command(command: Command) -> Iterator[tuple[str, Span]]:
     programs = {command.name, *command.wrappers}
+    if not programs & _NAMING:
+        return
     plain = [word for word in command.words[1:] if not word.value.startswith("-")]
     if programs & {"chown", "chgrp"} and command.arguments:
         for word in [w for w in command.arguments if not w.value.startswith("-")][:1]:

@@ -44,6 +44,8 @@ package brings the program along, waive the finding with that reason.
 RULES = (NOT_THERE,)
 
 _INSTALLERS = frozenset(("dnf", "microdnf", "yum", "tdnf"))
+_PYTHONS = frozenset(("pip", "pip3", "uv", "python3", "python"))
+_BEHIND_A_NAME = re.compile(r"[<>=!~\[; ]")
 _COMPILER = ("make", "gcc")  # gcc's RPM requires make, which its lto-wrapper calls
 _ACCOUNTS = ("groupadd", "useradd", "usermod")
 _TOOLSET = ("make", "diff", *_ACCOUNTS)
@@ -158,18 +160,24 @@ def _programs(command: Command) -> Iterator[Word]:
             return
 
 
+def _installed(command: Command) -> list[str]:
+    """The words of a command that installs something."""
+    values = [word.value for word in command.arguments]
+    return values if "install" in values else []
+
+
 def _install(subject: Subject, command: Command, shelf: _Shelf) -> None:
     """Put what a command installs on the shelf, or what a script does that it runs."""
-    values = [word.value for word in command.arguments]
-    if command.name in _INSTALLERS and "install" in values:
+    if command.name in _INSTALLERS:
+        values = _installed(command)
         for tool, package in subject.platform.tool_packages.items():
             if package in values:
                 shelf.tools.add(tool)
         for value in values:
             toolset = _TOOLSET if value.startswith("gcc-toolset-") else ()
             shelf.tools.update(_BRINGS.get(value, toolset))
-    elif command.name in ("pip", "pip3", "uv", "python3", "python") and "install" in values:
-        names = {re.split(r"[<>=!~\[; ]", value)[0] for value in values}
+    elif command.name in _PYTHONS:
+        names = {_BEHIND_A_NAME.split(value, 1)[0] for value in _installed(command)}
         shelf.tools.update(names & _FROM_PYTHON)
     word = called_script(command)
     if word is not None and word.value.endswith("sh"):

@@ -89,5 +89,5 @@ def _compiled(command: Command) -> list[str]:
 
 
 def _edits_list(command: Command) -> bool:
-    targets = [r.target.value for r in command.redirections if r.target is not None]
-    return "/etc/locale.gen" in [*targets, *(w.value for w in command.arguments)]
+    targets = [r.target for r in command.redirections if r.target is not None]
+    return any(word.value == "/etc/locale.gen" for word in (*command.arguments, *targets))

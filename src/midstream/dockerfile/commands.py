@@ -13,27 +13,27 @@ if TYPE_CHECKING:
 
 
 class Word(Struct, frozen=True, gc=False):
-    """One word of a command.
+    """One word of a command. `word_of` makes it.
 
     `text` is as written, with line continuations inside it removed. `literal` is its value after
     quote removal where that is known without running anything, else None (it holds a variable,
-    substitution or glob that the shell expands). Inside a `bash -c '…'` string or heredoc, the
-    span is still that of the characters in the Dockerfile.
+    substitution or glob that the shell expands). `value` is the literal where it is known, else
+    the text with outer quotes off. Inside a `bash -c '…'` string or heredoc, the span is still
+    that of the characters in the Dockerfile.
     """
 
     span: Span
     text: str
     literal: str | None
+    value: str  # not a property: a replay of thirty releases asks two million times
 
-    @property
-    def value(self) -> str:
-        """The literal value where it is known, else the text as written with outer quotes off."""
-        if self.literal is not None:
-            return self.literal
-        text = self.text
-        if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
-            return text[1:-1]
-        return text
+
+def word_of(span: Span, text: str, literal: str | None) -> Word:
+    """A word, with its value."""
+    if literal is not None:
+        return Word(span, text, literal, literal)
+    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
+    return Word(span, text, None, text[1:-1] if quoted else text)
 
 
 class Assignment(Struct, frozen=True, gc=False):

@@ -26,7 +26,14 @@ def of_instruction(dockerfile: Dockerfile, instruction: Instruction) -> str:
 
 
 def meaning(dockerfile: Dockerfile, instruction: Instruction) -> str:
-    """An instruction's text with its layout taken out."""
+    """An instruction's text with its layout taken out. Made once."""
+    known, at = dockerfile.meanings_read, instruction.span.start
+    if at not in known:
+        known[at] = _meaning(dockerfile, instruction)
+    return known[at]
+
+
+def _meaning(dockerfile: Dockerfile, instruction: Instruction) -> str:
     flags = [
         " ".join(join(dockerfile.source.text, flag.span, dockerfile.escape).text.split())
         for flag in instruction.flags

@@ -130,6 +130,11 @@ class Dockerfile(Struct, frozen=True, dict=True):
         return {}
 
     @cached_property
+    def meanings_read(self) -> dict[int, str]:
+        """What `fingerprint.meaning` has made, by where the instruction starts."""
+        return {}
+
+    @cached_property
     def preamble(self) -> tuple[Instruction, ...]:
         """The instructions before the first FROM: global ARGs."""
         return self.instructions[: -sum(len(s.instructions) for s in self.stages) or None]

@@ -81,7 +81,7 @@ def _span(span: Span, by: int) -> Span:
 
 
 def _word(word: Word, by: int) -> Word:
-    return Word(Span(word.span.start + by, word.span.end + by), word.text, word.literal)
+    return Word(Span(word.span.start + by, word.span.end + by), word.text, word.literal, word.value)
 
 
 def _words(words: tuple[Word, ...], by: int) -> tuple[Word, ...]:

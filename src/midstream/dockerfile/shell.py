@@ -228,9 +228,11 @@ def called_scripts(script: Script) -> tuple[Word, ...]:
 
 def called_script(command: Command) -> Word | None:
     """The word that is a script file which a command runs by path."""
-    words = command.arguments if command.name in _INTERPRETERS else (command.program,)
-    word = next((w for w in words if w is not None and not w.text.startswith("-")), None)
-    if word is None or not word.value.endswith(_ENDINGS):  # as most commands call none
+    word = command.program
+    if command.name in _INTERPRETERS:
+        word = next((w for w in command.arguments if not w.text.startswith("-")), None)
+    # Most commands call none, which their ending tells soonest.
+    if word is None or not word.value.endswith(_ENDINGS) or word.text.startswith("-"):
         return None
     return word if _SCRIPT_NAME.fullmatch(word.value) else None
 

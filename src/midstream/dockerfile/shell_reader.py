@@ -22,6 +22,7 @@ from midstream.dockerfile.commands import (
     Script,
     Text,
     Word,
+    word_of,
 )
 from midstream.dockerfile.inner_heredocs import set_aside, substitutions
 from midstream.dockerfile.wrappers import unwrap
@@ -139,7 +140,7 @@ class Reader:
         """Read the exec form: the words of one command, nothing for a shell to expand."""
         if not words:
             return
-        plain = tuple(Word(w.span(0, len(w.text)), w.text, w.text) for w in words)
+        plain = tuple(Word(w.span(0, len(w.text)), w.text, w.text, w.text) for w in words)
         self.add(plain, (), (), _ALONE, _Around(quoting="json"))
         found = unwrap(plain)
         if found.name in SHELLS:
@@ -511,7 +512,7 @@ class _Walk:
         if not plain or base is None:
             return [self._word(start, end) for start, end in places]
         return [
-            Word(Span(base + start, base + end), (word := text[start:end]), word)
+            Word(Span(base + start, base + end), (word := text[start:end]), word, word)
             for start, end in places
         ]
 
@@ -523,9 +524,9 @@ class _Walk:
         text, base = self.text.text[start:end], self.base
         span = Span(base + start, base + end) if base is not None else self.text.span(start, end)
         if not _SPECIAL.search(text):
-            return Word(span, text, text)
+            return Word(span, text, text, text)
         text = text.replace("\\\n", "")
-        return Word(span, text, literal(text))
+        return word_of(span, text, literal(text))
 
     def _redirections(
         self, nodes: Sequence[Node], around: _Around

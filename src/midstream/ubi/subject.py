@@ -88,10 +88,10 @@ class Subject(Struct, frozen=True, dict=True):
     def script(self, instruction: Instruction) -> Script:
         """What an instruction runs; read once for a Dockerfile."""
         known = self.dockerfile.scripts_read
-        at = instruction.span.start
-        if at not in known:
-            known[at] = self.scripts.of(self.dockerfile, instruction)
-        return known[at]
+        found = known.get(instruction.span.start)
+        if found is None:
+            found = known[instruction.span.start] = self.scripts.of(self.dockerfile, instruction)
+        return found
 
     def is_claimed(self, span: Span) -> bool:
         """Whether an overlay edit owns any of this text."""

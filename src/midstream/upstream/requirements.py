@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from midstream.source import Source
 
 
+_EXACTLY = re.compile(r"===?([^,*+]+)(?:\+[^,]*)?")
+_JOINTS = re.compile(r"[-_.]+")
+_HASHES = re.compile(r"\s--(?:hash|config-settings?)[=\s]\S+")
+
+
 class Requirement(Struct, frozen=True):
     """`torch==2.9.0; marker`: `spec` is without blanks, empty where any version will do.
 
@@ -38,7 +43,7 @@ class Requirement(Struct, frozen=True):
     def version(self) -> str | None:
         """The one version that it takes, without the local part behind `+`: after `==`, or of the
         file or the tag that it names."""
-        found = re.fullmatch(r"===?([^,*+]+)(?:\+[^,]*)?", self.spec)
+        found = _EXACTLY.fullmatch(self.spec)
         if found or "://" not in self.spec:
             return found[1] if found else None
         file = next(files_in(self.spec, archives=True), None)
@@ -91,7 +96,7 @@ def _read_name(file: str) -> File | None:
 
 def normal(name: str) -> str:
     """A package's name as PEP 503 compares it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
+    return _JOINTS.sub("-", name).lower()
 
 
 _LINE = re.compile(r"(?:[^\n\\]|\\[^\n]|\\\n)+")
@@ -159,4 +164,4 @@ def _lines(source: Source) -> list[tuple[str, Span]]:
 
 
 def _without_hashes(text: str) -> str:
-    return re.sub(r"\s--(?:hash|config-settings?)[=\s]\S+", "", text).strip()
+    return _HASHES.sub("", text).strip()
