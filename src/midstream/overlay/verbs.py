@@ -113,12 +113,14 @@ class Insertion(Struct, frozen=True):
 
 @dataclass
 class Wanted:
-    """What an overlay's edits come to: changes, what they touch, what they own, what is wrong."""
+    """What an overlay's edits come to: changes, what they touch, what they own, what is wrong; and
+    each fragment with the text that it was filled in to."""
 
     edits: list[Edit] = field(default_factory=list)
     insertions: list[Insertion] = field(default_factory=list)
     touches: list[Touch] = field(default_factory=list)
     found: list[Diagnostic] = field(default_factory=list)
+    filled: list[tuple[Fragment, str]] = field(default_factory=list)
 
     @property
     def claimed(self) -> tuple[Span, ...]:
@@ -532,7 +534,9 @@ class _Worker:
     # --- what all of them do ---
 
     def render(self, fragment: Fragment) -> str:
-        return render(fragment, self.values)
+        text = render(fragment, self.values)
+        self.wanted.filled.append((fragment, text))
+        return text
 
     def insert(self, offset: int, fragments: Iterable[Fragment]) -> None:
         texts = [self._ended(self.render(each), offset) for each in fragments]
