@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from midstream.adapters import http
+from midstream.adapters.endpoint import Endpoint
 from midstream.adapters.http import BadReply
-from midstream.adapters.registry import Endpoint, Registry, digest_of
+from midstream.adapters.registry import Registry, digest_of
 from midstream.adapters.registry_errors import (
     Denied,
     Expired,

@@ -15,8 +15,8 @@ import pytest
 
 from midstream.adapters import process, skopeo_errors
 from midstream.adapters.authfile import CannotLogIn
+from midstream.adapters.endpoint import Endpoint
 from midstream.adapters.http import ConnectionLost, NotTrusted, TooSlow, UnknownHost, Unreachable
-from midstream.adapters.registry import Endpoint
 from midstream.adapters.registry_errors import (
     Denied,
     Expired,

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from midstream.adapters.endpoint import Endpoint
 from midstream.adapters.http import ConnectionLost
-from midstream.adapters.registry import DOCKER_LIST, Endpoint, Registry
+from midstream.adapters.registry import DOCKER_LIST, Registry
 from midstream.adapters.registry_errors import NotFound
 from midstream.errors import Exit, IntegrityError
 from midstream.promotion import attachments

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from midstream.adapters import process
-from midstream.adapters.registry import Endpoint, Registry
+from midstream.adapters.endpoint import Endpoint
+from midstream.adapters.registry import Registry
 from midstream.diagnostic import Severity
 from midstream.errors import Exit
 from midstream.promotion import attachments, doctor

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from midstream.adapters.endpoint import Endpoint
 from midstream.adapters.http import ConnectionLost
-from midstream.adapters.registry import Endpoint, Registry
+from midstream.adapters.registry import Registry
 from midstream.adapters.registry_errors import NotFound, TooManyRequests
 from midstream.errors import MidstreamError
 from midstream.promotion.pace import Gates, Patience, Stopped

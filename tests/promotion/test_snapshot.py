@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from midstream.adapters.registry import Endpoint, Registry
+from midstream.adapters.endpoint import Endpoint
+from midstream.adapters.registry import Registry
 from midstream.adapters.registry_errors import NotFound, TooManyRequests
 from midstream.errors import UsageError
 from midstream.promotion.attachments import Side

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from midstream.adapters.registry import Endpoint
+from midstream.adapters.endpoint import Endpoint
 from midstream.adapters.skopeo import Skopeo
 from midstream.promotion import planning, policy
 from midstream.promotion.outside import Registries

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gits.repository import make
-from midstream.adapters.registry import Endpoint
+from midstream.adapters.endpoint import Endpoint
 from midstream.adapters.skopeo import Skopeo
 from midstream.errors import MidstreamError, UsageError
 from midstream.source import Source

@@ -25,7 +25,8 @@ from midstream.errors import IntegrityError, MidstreamError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
+
+    from midstream.adapters.endpoint import Endpoint
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -41,29 +42,6 @@ _MOST_REDIRECTS = 5
 _ALGORITHMS = {"sha256": 64, "sha512": 128}
 
 Around = Callable[[Callable[[], Reply]], Reply]
-
-
-class Endpoint(Struct, frozen=True):
-    """Where a registry is served. `host` is what people write; `address` is what is called.
-
-    `plain` is http, and is never guessed. `ca` is then the only authority that is trusted.
-    Logins are looked up by `address`, as skopeo does.
-    """
-
-    host: str
-    address: str = ""
-    plain: bool = False
-    ca: Path | None = None
-    authfile: Path | None = None
-
-    @property
-    def served_at(self) -> str:
-        name = self.address or self.host
-        return "registry-1.docker.io" if name == "docker.io" else name
-
-    @property
-    def url(self) -> Url:
-        return Url.parse(f"{'http' if self.plain else 'https'}://{self.served_at}/v2/")
 
 
 class Manifest(Struct, frozen=True):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from midstream.adapters import authfile
-    from midstream.adapters.registry import Endpoint
+    from midstream.adapters.endpoint import Endpoint
 
 TOKEN_LIMIT = 1 << 20  # bytes, as for all answers that say little
 _CHALLENGE = re.compile(r'([A-Za-z]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')

@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING, Self
 from msgspec import Struct
 
 from midstream.adapters import authfile, files, process
-from midstream.adapters.registry import DOCKER_LIST, OCI_INDEX, Endpoint
+from midstream.adapters.registry import DOCKER_LIST, OCI_INDEX
 from midstream.errors import Exit, MidstreamError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from midstream.adapters.endpoint import Endpoint
     from midstream.adapters.process import Finished
 
 OLDEST = (1, 9, 0)

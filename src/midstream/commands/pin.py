@@ -23,7 +23,7 @@ from midstream.ubi.tables import without_tag
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from midstream.adapters.registry import Endpoint
+    from midstream.adapters.endpoint import Endpoint
     from midstream.cli import Workspace
     from midstream.rebasing.flow import Rebased
 

@@ -21,7 +21,7 @@ from midstream.errors import Exit, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from midstream.adapters.registry import Endpoint
+    from midstream.adapters.endpoint import Endpoint
     from midstream.adapters.skopeo import Skopeo
     from midstream.cli import Workspace
     from midstream.promotion.apply import Event, Report

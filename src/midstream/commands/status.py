@@ -19,7 +19,7 @@ from midstream.sync.status import Status, status, without_upstream
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from midstream.adapters.registry import Endpoint
+    from midstream.adapters.endpoint import Endpoint
     from midstream.cli import Workspace
     from midstream.overlay.model import Overlay
     from midstream.sync.running import Sync

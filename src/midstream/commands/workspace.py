@@ -18,7 +18,7 @@ from midstream.upstream.sources import Sources
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from midstream.adapters.registry import Endpoint
+    from midstream.adapters.endpoint import Endpoint
     from midstream.cli import Workspace
     from midstream.history.decisions import Decisions
     from midstream.upstream.git_source import GitSource

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Protocol, Self
 
-from midstream.adapters.registry import Endpoint, Registry
+from midstream.adapters.endpoint import Endpoint
+from midstream.adapters.registry import Registry
 from midstream.promotion.attachments import Side
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from midstream import configuration
-from midstream.adapters.registry import Endpoint
+from midstream.adapters.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from midstream.adapters.registry import Endpoint
+from midstream.adapters.endpoint import Endpoint
 from midstream.adapters.skopeo import Image
 from midstream.errors import MidstreamError, UsageError
 
