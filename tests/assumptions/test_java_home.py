@@ -3,10 +3,14 @@ from __future__ import annotations
 import pytest
 
 from assumptions.looking import MANYLINUX, converted, look, on_ubi, told
+from demo import ROOT
+from midstream.adapters.files import Tree
 from midstream.assumptions.java_home import check, convert
+from midstream.overlay.tables import load_tables
 from midstream.source import Span
 
 JVM = "/usr/lib/jvm"
+UBI10 = "registry.access.redhat.com/ubi10/ubi:10.2"
 
 
 @pytest.mark.parametrize(
@@ -41,6 +45,16 @@ def test_els_name_takes_the_place_of_debians(before: str, after: str) -> None:
 def test_a_java_without_its_compiler_has_a_home_of_its_own(install: str, after: str) -> None:
     lines = (f"RUN {install}", f"ENV JAVA_HOME={JVM}/java-17-openjdk-amd64")
     assert converted(convert, on_ubi(*lines)) == on_ubi(lines[0], f"ENV JAVA_HOME={JVM}/{after}")
+
+
+def test_a_java_that_the_platform_has_not_got_is_left_and_found() -> None:
+    ubi10 = load_tables(Tree(ROOT), "ubi10").platform
+    text = on_ubi(f"ENV JAVA_HOME={JVM}/java-17-openjdk-amd64", base=UBI10)
+    assert converted(convert, text, platform=ubi10) == text
+    (found,) = check(look(text, platform=ubi10))
+    assert (found.rule.code, "java-21-openjdk" in (found.help or "")) == ("MS323", True)
+    newer = on_ubi(f"ENV JAVA_HOME={JVM}/java-21-openjdk-amd64", base=UBI10)
+    assert converted(convert, newer, platform=ubi10) == newer.replace("-amd64", "")
 
 
 def test_a_version_in_a_variable_stays_one_where_its_value_is_known() -> None:

@@ -65,9 +65,11 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
     """What is left under Debian's name."""
     for stage, _, span in own_files(subject, _HOME, holding=("/usr/lib/jvm/",)):
         name = subject.dockerfile.text(span).removesuffix("$(").removesuffix("`")
+        newest = (subject.platform.javas or ("17",))[-1]
         yield finding(
             subject, stage, OTHER_HOME, span, f"`{name}` is Debian's home of Java",
-            "name EL's with an edit: java-17-openjdk, or jre-17-openjdk without -devel",
+            f"name EL's with an edit: java-{newest}-openjdk, or jre-{newest}-openjdk where no "
+            "-devel is installed",
         )  # fmt: skip
 
 
@@ -81,7 +83,7 @@ def _on_el(subject: Subject, stage: Stage, instruction: Instruction, name: str) 
         return f"/usr/lib/jvm/{kind}"
     version = re.sub(r"1\.(\d+)\.0", r"\1", found["version"])
     number = expand(version, subject.graph.scope.at(instruction)).text
-    if not number.isdecimal():
+    if not number.isdecimal() or (subject.platform.javas and number not in subject.platform.javas):
         return ""
     if number == "8":
         return f"/usr/lib/jvm/{'jre' if found['jre'] else kind}-1.8.0-openjdk"

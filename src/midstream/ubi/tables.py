@@ -113,6 +113,7 @@ class Platform(Struct, frozen=True):
     repositories: Mapping[str, Repository]
     tool_packages: Mapping[str, str]  # the RPM that brings a program
     pythons: tuple[str, ...] = ()  # the versions that have RPMs; none where nobody has looked
+    javas: tuple[str, ...] = ()  # likewise
     _known: dict[str, Base | None] = field(default_factory=dict)  # by the image that was asked for
 
     def base_for(self, image: str) -> Base | None:
@@ -287,7 +288,7 @@ def read_platform(source: Source, repositories: Mapping[str, Repository]) -> Pla
     """`platforms/<name>.yaml`. Raises `ConfigurationError`."""
     root, mistakes = load(source)
     required = ("name", "release", "glibc", "manylinux", "python", "library_folder", "bases")
-    record = root.record(required=required, optional=("tool_packages", "pythons"))
+    record = root.record(required=required, optional=("tool_packages", "pythons", "javas"))
     platform = Platform(
         name=record.text("name"),
         release=record.text("release"),
@@ -299,6 +300,7 @@ def read_platform(source: Source, repositories: Mapping[str, Repository]) -> Pla
         repositories={n: r.on(record.text("release")) for n, r in repositories.items()},
         tool_packages={k.text(): v.text() for k, v in record.entries("tool_packages")},
         pythons=record.texts("pythons"),
+        javas=record.texts("javas"),
     )
     mistakes.raise_if_any()
     return platform
