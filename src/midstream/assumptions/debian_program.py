@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from midstream.assumptions.places import finding
 from midstream.diagnostic import Rule, Severity
-from midstream.ubi.survey import survey
+from midstream.ubi.survey import stages_on_ubi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,10 +77,7 @@ _LOOKING = frozenset(("command", "hash", "type", "which"))
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
     """Each such command in the stages on UBI."""
-    footings = survey(subject)
-    for stage in subject.live_stages:
-        if footings[stage.index].manager is None:
-            continue
+    for stage in stages_on_ubi(subject):
         for instruction in stage.instructions:
             script = subject.script(instruction)
             known = set(script.functions)
@@ -115,6 +112,5 @@ def _command(subject: Subject, stage: Stage, command: Command) -> Iterator[Diagn
 
 
 def _has_keys(subject: Subject, stage: Stage) -> bool:
-    stages = (subject.dockerfile.stages[n] for n in subject.graph.lineage(stage.index))
-    texts = (subject.dockerfile.text(i.span) for each in stages for i in each.instructions)
+    texts = (subject.dockerfile.text(each.span) for each in subject.lineage(stage))
     return any("ssh-keygen" in text or "ssh_host_" in text for text in texts)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from midstream.assumptions.places import finding
 from midstream.diagnostic import Rule
-from midstream.ubi.survey import survey
+from midstream.ubi.survey import stages_on_ubi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,10 +36,7 @@ RULES = (FROM_ELSEWHERE,)
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
     """Each COPY --from and each mount of such an image, in every live stage on UBI."""
-    footings = survey(subject)
-    for stage in subject.live_stages:
-        if footings[stage.index].manager is None:
-            continue
+    for stage in stages_on_ubi(subject):
         for arrow in subject.graph.needs(stage.index)[1:]:
             if _is_debians(subject, arrow):
                 yield finding(

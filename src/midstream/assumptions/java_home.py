@@ -94,8 +94,7 @@ def _only_runs(subject: Subject, stage: Stage) -> bool:
     """Whether a stage's lineage installs a Java without what `-devel` brings, and none with it."""
     names = [
         word.value
-        for index in subject.graph.lineage(stage.index)
-        for instruction in subject.dockerfile.stages[index].instructions
+        for instruction in subject.lineage(stage)
         for command in subject.script(instruction).commands
         if command.name in _INSTALLERS
         for word in command.arguments

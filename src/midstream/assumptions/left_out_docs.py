@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from midstream.assumptions.places import finding
 from midstream.diagnostic import Rule, Severity
 from midstream.dockerfile.arguments import transfer
-from midstream.ubi.survey import survey
+from midstream.ubi.survey import stages_on_ubi, survey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,10 +47,7 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
     """The first such file of each instruction."""
     if "/usr/share/doc/" not in subject.dockerfile.source.text:
         return
-    footings = survey(subject)
-    for stage in subject.live_stages:
-        if footings[stage.index].manager is None:
-            continue
+    for stage in stages_on_ubi(subject):
         for instruction in stage.instructions:
             for span in list(_taken(subject, stage, instruction))[:1]:
                 yield finding(

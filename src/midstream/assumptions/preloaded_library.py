@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from midstream.assumptions.places import finding
 from midstream.diagnostic import Rule
 from midstream.dockerfile.arguments import pairs
-from midstream.ubi.survey import survey
+from midstream.ubi.survey import stages_on_ubi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,10 +49,7 @@ _INSTALLERS = frozenset(("dnf", "microdnf", "yum"))
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
     """Such libraries in the ENV of live stages."""
-    footings = survey(subject)
-    for stage in subject.live_stages:
-        if footings[stage.index].manager is None:
-            continue
+    for stage in stages_on_ubi(subject):
         for instruction in stage.instructions:
             yield from _instruction(subject, stage, instruction)
 

@@ -139,8 +139,7 @@ def _run(subject: Subject, stage: Stage) -> Iterator[Diagnostic]:
 
 def _is_filled(subject: Subject, stage: Stage, instruction: Instruction) -> bool:
     """Whether another instruction of a stage's lineage has to do with /usr/local/bin."""
-    stages = (subject.dockerfile.stages[n] for n in subject.graph.lineage(stage.index))
-    others = (each for s in stages for each in s.instructions if each is not instruction)
+    others = (each for each in subject.lineage(stage) if each is not instruction)
     return any("/usr/local" in subject.dockerfile.text(each.span) for each in others)
 
 

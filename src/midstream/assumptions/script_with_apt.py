@@ -11,7 +11,7 @@ from midstream.diagnostic import Diagnostic, Place, Rule, Severity
 from midstream.dockerfile.arguments import Item, mounts, transfer
 from midstream.dockerfile.shell import called_scripts
 from midstream.source import Span
-from midstream.ubi.survey import survey
+from midstream.ubi.survey import stages_on_ubi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,13 +67,10 @@ _ELSEWHERE = frozenset(("cd", "pushd", "git", "tar", "unzip"))
 def check(subject: Subject) -> Iterator[Diagnostic]:
     """Every script with a Debian command that live instructions call, bring in or name, once; and
     those that can't be read."""
-    footings = survey(subject)
     text = subject.dockerfile.source.text
     named = [path for path in subject.context if path in text]
     found: dict[str, Diagnostic] = {}
-    for stage in subject.live_stages:
-        if footings[stage.index].manager is None:
-            continue
+    for stage in stages_on_ubi(subject):
         for instruction in stage.instructions:
             for source, span, severity in _scripts(subject, instruction, named):
                 earlier = found.get(source.name)

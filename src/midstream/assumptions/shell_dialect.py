@@ -12,7 +12,7 @@ from midstream.dockerfile.shell import quote
 from midstream.edit import Edit
 from midstream.source import Span
 from midstream.ubi.outcome import Outcome
-from midstream.ubi.survey import survey
+from midstream.ubi.survey import stages_on_ubi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,9 +55,8 @@ def convert(subject: Subject) -> Outcome:
 
 
 def _read_by_dash(subject: Subject) -> Iterator[tuple[Stage, Command]]:
-    footings = survey(subject)
-    for stage in subject.live_stages:
-        if footings[stage.index].manager is None or _is_ubi_upstream(subject, stage):
+    for stage in stages_on_ubi(subject):
+        if _is_ubi_upstream(subject, stage):
             continue
         for instruction in stage.instructions:
             if instruction.keyword == "RUN" and instruction.json is None:

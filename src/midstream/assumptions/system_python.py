@@ -12,7 +12,7 @@ from midstream.dockerfile.taking_out import Statements, take_out
 from midstream.edit import Edit
 from midstream.source import Span
 from midstream.ubi.outcome import Outcome
-from midstream.ubi.survey import survey
+from midstream.ubi.survey import stages_on_ubi, survey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -161,10 +161,7 @@ def _destination(command: Command) -> Word | None:
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
     """What still repoints a system Python, or chooses among Debian's compilers."""
-    footings = survey(subject)
-    for stage in subject.live_stages:
-        if footings[stage.index].manager is None:
-            continue
+    for stage in stages_on_ubi(subject):
         for instruction in stage.instructions:
             for command in subject.script(instruction).commands:
                 if command.name in ("update-alternatives", "alternatives"):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from midstream.diagnostic import Rule
 from midstream.dockerfile.commands import SHELLS
-from midstream.ubi.survey import survey
+from midstream.ubi.survey import stages_on_ubi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,10 +46,7 @@ _PATH = re.compile(r"/(?:etc|var/lib|var/cache)/(?:apt|dpkg|debconf)(?=/|$)")
 def check(view: View) -> Iterator[Diagnostic]:
     """Every such command, and every path below apt's and dpkg's folders."""
     subject = view.subject
-    footings = survey(subject)
-    for stage in subject.live_stages:
-        if footings[stage.index].manager is None:
-            continue
+    for stage in stages_on_ubi(subject):
         for instruction in stage.instructions:
             for command in subject.script(instruction).commands:
                 what = _debians(command)

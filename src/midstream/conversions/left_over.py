@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from midstream.diagnostic import Diagnostic, Rule, Severity
 from midstream.source import Span
-from midstream.ubi.survey import survey
+from midstream.ubi.survey import stages_on_ubi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,10 +59,7 @@ _ON_UBI_TOO = "adduser"
 
 def left_over(subject: Subject, outcome: Outcome) -> Iterator[Diagnostic]:
     """A finding for each instruction of a stage on UBI in which something is left unsaid."""
-    footings = survey(subject)
-    for stage in subject.live_stages:
-        if footings[stage.index].manager is None:
-            continue
+    for stage in stages_on_ubi(subject):
         for instruction in stage.instructions:
             if (instruction.trigger or instruction).keyword in _KINDS:
                 yield from _look(subject, stage, instruction, outcome)

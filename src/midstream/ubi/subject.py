@@ -85,6 +85,11 @@ class Subject(Struct, frozen=True, dict=True):
             for instruction in stage.instructions:
                 yield stage, instruction
 
+    def lineage(self, stage: Stage) -> Iterator[Instruction]:
+        """The instructions of a stage, then those of the stages that it is FROM, nearest first."""
+        for index in self.graph.lineage(stage.index):
+            yield from self.dockerfile.stages[index].instructions
+
     def script(self, instruction: Instruction) -> Script:
         """What an instruction runs; read once for a Dockerfile."""
         known = self.dockerfile.scripts_read

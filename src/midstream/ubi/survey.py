@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from midstream.ubi.subject import Footing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from midstream.dockerfile.graph import Arrow
+    from midstream.dockerfile.model import Stage
     from midstream.ubi.subject import Subject
     from midstream.ubi.tables import ImageRule
 
@@ -25,6 +26,12 @@ def survey(subject: Subject) -> Mapping[int, Footing]:
         if stage.index not in known:
             known[stage.index] = footing(subject, subject.graph.root(stage.index))
     return known
+
+
+def stages_on_ubi(subject: Subject) -> Iterator[Stage]:
+    """The live stages whose base has the platform's package manager."""
+    footings = survey(subject)
+    return (each for each in subject.live_stages if footings[each.index].manager is not None)
 
 
 def footing(subject: Subject, root: Arrow) -> Footing:
