@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from midstream.adapters import http
+from midstream.adapters.blobs import digest_of
 from midstream.adapters.endpoint import Endpoint
 from midstream.adapters.http import BadReply
-from midstream.adapters.registry import Registry, digest_of
+from midstream.adapters.registry import Registry
 from midstream.adapters.registry_errors import (
     Denied,
     Expired,

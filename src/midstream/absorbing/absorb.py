@@ -10,10 +10,11 @@ from msgspec import Struct
 from midstream.absorbing.hunks import comments_only_in, hunks, same_instructions
 from midstream.absorbing.proposing import Proposer
 from midstream.absorbing.writing import with_edits
+from midstream.adapters.blobs import digest_of
 from midstream.diagnostic import counted
 from midstream.dockerfile.scan import parse
 from midstream.errors import MidstreamError, Refused, UsageError
-from midstream.rebasing.building import digest_of, outputs
+from midstream.rebasing.building import outputs
 from midstream.rebasing.results import last_written
 from midstream.source import Source
 

@@ -25,6 +25,11 @@ def blob_id(data: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
+def digest_of(data: bytes) -> str:
+    """A hash as registries, build plans and labels write it: `sha256:…`."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
 class Blobs(Struct, frozen=True):
     """Files under a folder, named by their id."""
 

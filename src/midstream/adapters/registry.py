@@ -18,6 +18,7 @@ from urllib.parse import quote, urlencode
 from msgspec import Struct
 from msgspec.structs import replace
 
+from midstream.adapters.blobs import digest_of
 from midstream.adapters.http import BadReply, Connections, Reply, Url, json_object
 from midstream.adapters.registry_errors import NotAccepted, NotFound, ReadOnly, refusal
 from midstream.adapters.registry_keys import TOKEN_LIMIT, Access, Keys
@@ -378,10 +379,6 @@ class Registry:
 
     def _refusal(self, reply: Reply, what: str) -> MidstreamError:
         return refusal(reply, what, self.endpoint.host, self._keys.secrets)
-
-
-def digest_of(data: bytes) -> str:
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def _next_page(reply: Reply) -> Url | None:

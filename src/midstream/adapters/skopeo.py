@@ -7,7 +7,6 @@ any of the two, read the destination (facts measured with 1.9.3, read in the sou
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import os
 import re
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Self
 from msgspec import Struct
 
 from midstream.adapters import authfile, files, process
+from midstream.adapters.blobs import digest_of
 from midstream.adapters.registry import DOCKER_LIST, OCI_INDEX
 from midstream.errors import Exit, MidstreamError
 
@@ -199,7 +199,7 @@ class Skopeo:
             from midstream.adapters.skopeo_errors import classify
 
             raise classify(done, (image,), frozenset(self._secrets))
-        return f"sha256:{hashlib.sha256(done.stdout).hexdigest()}"
+        return digest_of(done.stdout)
 
     def _inspect_command(self, image: Image, *more: str) -> list[str]:
         flags = [each.replace("--src-", "--", 1) for each in self._side("src", image)]

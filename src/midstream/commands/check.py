@@ -20,7 +20,6 @@ from midstream.dockerfile.graph import build_graph
 from midstream.dockerfile.scan import parse
 from midstream.dockerfile.second_reader import read_again
 from midstream.errors import Exit, UsageError
-from midstream.overlay.choosing import targets as overlaid
 from midstream.overlay.select import ship_stage
 from midstream.overlay.tables import load_tables
 from midstream.sarif import as_sarif
@@ -128,7 +127,7 @@ def _check_targets(
     trace: bool,
 ) -> list[Diagnostic]:
     rebaser, origins = upstreams.rebaser(workspace, release, profile=profile)
-    wanted = targets or tuple(t for t in overlaid(at.tree(workspace)) if origins.has(t))
+    wanted = targets or origins.targets()
     found: list[Diagnostic] = []
     done = [rebaser.rebase(target) for target in wanted]
     for rebased in done:

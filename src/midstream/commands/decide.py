@@ -18,7 +18,6 @@ from midstream.diagnostic import counted
 from midstream.errors import Exit, MidstreamError, UsageError
 from midstream.history import decisions
 from midstream.history.decisions import Given, Kind
-from midstream.overlay.choosing import targets as overlaid
 from midstream.overlay.fragments import OVERLAYS
 from midstream.source import Source
 
@@ -65,7 +64,7 @@ def command(
     if merge:
         return _merge(workspace, targets[0])
     rebaser, origins = upstreams.rebaser(workspace, release)
-    wanted = targets or _all(workspace, origins)
+    wanted = targets or origins.targets()
     asking_, failed = _open(workspace, rebaser, wanted, named=not every)
     if kind == "forget":
         asking_[0].lock = _forgotten(asking_[0].lock, ids)
@@ -127,10 +126,6 @@ class _Asking:
         if left:
             return f"{counted(len(left), 'question')} left"
         return f"now run: midstream rebase --target {self.name}"
-
-
-def _all(workspace: Workspace, origins: Origins) -> tuple[str, ...]:
-    return tuple(each for each in overlaid(at.tree(workspace)) if origins.has(each))
 
 
 def _open(

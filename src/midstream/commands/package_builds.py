@@ -107,7 +107,7 @@ def of_targets(
 ) -> tuple[list[Build], list[Exit]]:
     """What targets' results install, and the exit codes of those that have errors."""
     rebaser, origins = upstreams.rebaser(workspace)
-    wanted = targets or tuple(t for t in overlaid(at.tree(workspace)) if origins.has(t))
+    wanted = targets or origins.targets()
     claims: dict[tuple[str, str], list[Claim]] = {}
     platforms: dict[str, Platform] = {}
     codes: list[Exit] = []

@@ -15,7 +15,6 @@ from midstream.commands import workspace as at
 from midstream.dockerfile.graph import build_graph
 from midstream.dockerfile.scan import parse
 from midstream.errors import Exit, MidstreamError, UsageError
-from midstream.overlay.choosing import targets as overlaid
 from midstream.overlay.select import ship_stage
 from midstream.overlay.tables import PINS, load_pins
 from midstream.ubi.tables import without_tag
@@ -66,7 +65,7 @@ def command(
 def _images(workspace: Workspace, targets: tuple[str, ...]) -> list[str]:
     """The external images of the targets' results, as they are written there, without digests."""
     rebaser, origins = upstreams.rebaser(workspace)
-    wanted = targets or tuple(t for t in overlaid(at.tree(workspace)) if origins.has(t))
+    wanted = targets or origins.targets()
     return sorted({image for target in wanted for image in _of(rebaser.rebase(target))})
 
 

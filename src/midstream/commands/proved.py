@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any
 
+from midstream.adapters.blobs import digest_of
 from midstream.errors import Refused
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def hold(tree: Tree, plan: Mapping[str, Any], target: str, *, builds: bool) -> N
         data = tree.read(path)
         if data is None and not builds:
             continue
-        if data is None or f"sha256:{hashlib.sha256(data).hexdigest()}" != digest:
+        if data is None or digest_of(data) != digest:
             what = "isn't there" if data is None else "isn't as midstream wrote it"
             raise Refused(
                 f"{path} {what}, and the labels of its build plan would say that it is",

@@ -11,10 +11,8 @@ import click
 from midstream import report
 from midstream.adapters import files
 from midstream.commands import asking, moving, upstreams
-from midstream.commands import workspace as at
 from midstream.commands.placing import Place
 from midstream.errors import Exit, MidstreamError, UsageError
-from midstream.overlay.choosing import targets as overlaid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,7 +67,7 @@ def command(
     rebaser, origins = upstreams.rebaser(
         workspace, release, (targets[0], dockerfile) if dockerfile else None, ref=ref
     )
-    wanted = _wanted(workspace, targets, origins, every=every)
+    wanted = _wanted(targets, origins, every=every)
     place = Place(workspace, out, keeps_lock=is_locked and not out)
     done, failed = _rebase_each(rebaser, wanted)
     by_hand = {} if stdout or diff else {each.overlay.target: place.edited(each) for each in done}
@@ -126,14 +124,12 @@ def _rebase_each(rebaser: Rebaser, targets: tuple[str, ...]) -> tuple[list[Rebas
     return done, failed
 
 
-def _wanted(
-    workspace: Workspace, targets: tuple[str, ...], origins: Origins, *, every: bool
-) -> tuple[str, ...]:
+def _wanted(targets: tuple[str, ...], origins: Origins, *, every: bool) -> tuple[str, ...]:
     if every == bool(targets):
         raise UsageError("name targets with --target, or take all with --all")
     if not every:
         return tuple(dict.fromkeys(targets))
-    return tuple(t for t in overlaid(at.tree(workspace)) if origins.has(t))
+    return origins.targets()
 
 
 # --- writing ---

@@ -10,6 +10,7 @@ from midstream.adapters.blobs import blob_id
 from midstream.checks.view import COMMUNITY
 from midstream.commands import workspace as at
 from midstream.errors import MidstreamError, UsageError
+from midstream.overlay.choosing import targets as overlaid
 from midstream.rebasing.flow import Rebaser
 from midstream.source import Source
 from midstream.upstream.config import is_dockerfile
@@ -115,6 +116,10 @@ class Origins:
         """Whether the release has a Dockerfile for a target."""
         project = self.projects[self._project(target)]
         return project.path_of(target, self.snapshot(project.name).lock.files) is not None
+
+    def targets(self) -> tuple[str, ...]:
+        """The targets with an overlay whose Dockerfile the release has."""
+        return tuple(each for each in overlaid(at.tree(self.workspace)) if self.has(each))
 
     def earlier(self, lock: Decisions) -> Earlier | None:
         """Upstream as a target's lock knows it: by its blob, or from its release again.

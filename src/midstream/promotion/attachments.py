@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from midstream.adapters.registry import OCI_INDEX, OCI_MANIFEST, Manifest, digest_of
+from midstream.adapters.blobs import digest_of
+from midstream.adapters.registry import OCI_INDEX, OCI_MANIFEST, Manifest
 from midstream.adapters.registry_errors import NotFound
 from midstream.diagnostic import Rule
 from midstream.errors import Exit, IntegrityError, MidstreamError, Refused

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from midstream.adapters.blobs import digest_of
 from midstream.overlay.model import After, Before, End, Replace
 from midstream.rebasing.context_files import CONTEXT
 from midstream.source import Source
@@ -120,8 +120,3 @@ def _texts(overlay: Overlay) -> set[tuple[str, str]]:
         elif isinstance(edit.verb, Before | After | End):
             fragments += edit.verb.fragments
     return found | {(each.source.name, each.source.text) for each in fragments}
-
-
-def digest_of(data: bytes) -> str:
-    """A hash as plans and labels write it."""
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from midstream.adapters.blobs import digest_of
 from midstream.diagnostic import Diagnostic, Rule, Severity
 from midstream.history import decisions
-from midstream.rebasing.building import digest_of, outputs
+from midstream.rebasing.building import outputs
 from midstream.source import Source, Span
 
 if TYPE_CHECKING:
