@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from absorbing.hand import edited_by
 from demo import HEAD, make
-from midstream.absorbing.hunks import comments_only_in, same_instructions
+from midstream.absorbing.hunks import comments_only_in, texts_of
 from midstream.dockerfile.scan import parse
 from midstream.errors import Exit
 from midstream.source import Source
@@ -64,7 +64,7 @@ def absorb(demo: Demo, old: str, new: str) -> str:
     ran = demo.run("absorb", "--target", "app", "--why", "a test")
     assert ran.exit_code == 0, ran.stderr
     made, wanted = parse(Source("a", demo.result())), parse(Source("b", text))
-    assert same_instructions(made, wanted)
+    assert texts_of(made) == texts_of(wanted)
     assert comments_only_in(wanted, made) == []
     assert demo.run("rebase", "--target", "app", "--check").exit_code == 0
     after = demo.path(OVERLAY).read_text()
@@ -171,6 +171,22 @@ def test_what_moved_meanwhile_is_not_taken_for_an_edit(demo: Demo, what: str) ->
     ran = demo.run("absorb", "--target", "app", "--why", "x")
     assert ran.exit_code == Exit.REFUSED
     assert "the overlay or upstream has moved since" in ran.stderr
+
+
+def test_of_two_arguments_with_one_reason_the_one_that_was_changed_is_named(tmp_path: Path) -> None:
+    args = (
+        "ship:\n  stage: final\n  args:\n"
+        "    BASE: {value: 'registry.access.redhat.com/ubi9/ubi:9.6', why: ours}\n"
+        "    MODE: {value: slow, why: ours}"
+    )
+    demo = make(tmp_path, UPSTREAM, head=HEAD.replace("ship: {stage: final}", args))
+    assert demo.run("rebase", "--target", "app").exit_code == 0
+    edited_by(demo, "ARG MODE=slow", "ARG MODE=other")
+    ran = demo.run("absorb", "--target", "app", "--why", "x")
+    line = (
+        demo.path(OVERLAY).read_text()[: demo.path(OVERLAY).read_text().index("MODE:")].count("\n")
+    )
+    assert (ran.exit_code, f"at {OVERLAY}:{line + 1}" in ran.stderr) == (Exit.REFUSED, True)
 
 
 def test_a_result_that_is_not_there_is_no_edit(demo: Demo) -> None:
@@ -289,7 +305,7 @@ def test_what_is_absorbed_is_what_was_edited_or_nothing_is_written(
     try:
         assert ran.exit_code in (0, Exit.REFUSED), ran.stderr
         made, wanted = parse(Source("a", demo.result())), parse(Source("b", edited.decode()))
-        assert same_instructions(made, wanted)
+        assert texts_of(made) == texts_of(wanted)
         assert ran.exit_code == 0 or demo.path(RESULT).read_bytes() == edited
     finally:
         for path, before in kept.items():

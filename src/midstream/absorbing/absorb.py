@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from midstream.absorbing.hunks import comments_only_in, hunks, same_instructions
+from midstream.absorbing.hunks import comments_only_in, hunks, texts_of
 from midstream.absorbing.proposing import Proposer
 from midstream.absorbing.writing import with_edits
 from midstream.adapters.blobs import digest_of
@@ -86,9 +86,10 @@ class Absorbing:
         broken = [each for each in edited.diagnostics if each.is_error]
         if broken:
             raise NotAbsorbed("what was edited can't be read", diagnostics=broken)
-        if there == self.rebased.result.data and not files:
+        is_edited = there != self.rebased.result.data
+        if not (is_edited or files):
             return None
-        if there != self.rebased.result.data:
+        if is_edited:
             self._refuse_other_inputs()
             self._take(edited)
         return self._proved(edited, files)
@@ -149,7 +150,7 @@ class Absorbing:
         self, hunk: Hunk, proposer: Proposer, result: Dockerfile, edited: Dockerfile
     ) -> Proposal | None:
         """The first proposal that gives the change, and nothing else."""
-        wanted = [result.text(each.span).rstrip("\r\n") for each in result.instructions]
+        wanted = texts_of(result)
         new = [edited.text(each.span).rstrip("\r\n") for each in hunk.new]
         wanted[hunk.at : hunk.at + len(hunk.old)] = new
         for proposal in proposer.proposals(hunk):
@@ -158,7 +159,7 @@ class Absorbing:
                 again = parse(self.rebase(self._changed(source)).result)
             except MidstreamError:
                 continue
-            if [again.text(e.span).rstrip("\r\n") for e in again.instructions] == wanted:
+            if texts_of(again) == wanted:
                 return proposal
         return None
 
@@ -187,7 +188,7 @@ class Absorbing:
             )  # fmt: skip
         made = parse(again.result)
         lost = comments_only_in(edited, made)
-        if lost or not same_instructions(made, edited):
+        if lost or texts_of(made) != texts_of(edited):
             what = f"the comment `{lost[0]}` would be lost" if lost else "it gives another text"
             raise NotAbsorbed(
                 f"the edits that were found don't give what was edited: {what}",

@@ -33,8 +33,8 @@ def hunks(result: Dockerfile, edited: Dockerfile) -> list[Hunk]:
     """Every difference, in the order of the text. Blank lines are none."""
     first, second = _Side(result), _Side(edited)
     found: list[Hunk] = []
-    matcher = SequenceMatcher(None, first.texts, second.texts, autojunk=False)
-    for kind, a, b, c, d in matcher.get_opcodes():
+    steps = SequenceMatcher(None, first.texts, second.texts, autojunk=False).get_opcodes()
+    for kind, a, b, c, d in steps:
         if kind != "equal":
             found += _by_keyword(first, second, (a, b), (c, d))
             continue
@@ -43,14 +43,14 @@ def hunks(result: Dockerfile, edited: Dockerfile) -> list[Hunk]:
                 lead = _taken(Counter(first.above[i]), second.above[j])
                 found += [Hunk(i, (), (), (lead,))] if lead else []
     lead = _taken(Counter(first.above[-1]), second.above[-1])
-    if lead and matcher.get_opcodes()[-1][0] == "equal":
+    if lead and steps[-1][0] == "equal":
         found.append(Hunk(len(first.all), (), (), (lead,)))
     return found
 
 
-def same_instructions(first: Dockerfile, second: Dockerfile) -> bool:
-    """Whether two files have the same instructions, byte for byte."""
-    return _Side(first).texts == _Side(second).texts
+def texts_of(dockerfile: Dockerfile) -> list[str]:
+    """The text of each instruction, byte for byte, without the end of its last line."""
+    return [dockerfile.text(each.span).rstrip("\r\n") for each in dockerfile.instructions]
 
 
 def comments_only_in(first: Dockerfile, second: Dockerfile) -> list[str]:
@@ -63,9 +63,8 @@ class _Side:
     """The instructions' texts, and the comment lines above each; the last entry is the end's."""
 
     def __init__(self, dockerfile: Dockerfile) -> None:
-        self.dockerfile = dockerfile
         self.all = dockerfile.instructions
-        self.texts = [dockerfile.text(each.span).rstrip("\r\n") for each in self.all]
+        self.texts = texts_of(dockerfile)
         ends = [0, *(each.span.end for each in self.all)]
         starts = [*(each.span.start for each in self.all), len(dockerfile.source.text)]
         text = dockerfile.source.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -16,7 +17,7 @@ from midstream.rebasing.assembly import SHIP_ARGUMENT
 from midstream.source import Span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from midstream.absorbing.hunks import Hunk
     from midstream.diagnostic import Place
@@ -82,10 +83,11 @@ class Proposer(Struct, frozen=True):
     def argument(self, hunk: Hunk) -> Diagnostic | None:
         """The finding for a default that `ship: args:` gives: another one there would change
         nothing, since the build is given the argument too."""
-        for piece in (piece for each in hunk.old for piece in self._pieces(each)):
-            if piece.by is not None and piece.by.rule == SHIP_ARGUMENT:
-                values = self.rebased.overlay.ship.args.values()
-                place = next((each.place for each in values if each.why == piece.by.why), None)
+        given = self.rebased.overlay.ship.args
+        for each in hunk.old:
+            if any(p.by is not None and p.by.rule == SHIP_ARGUMENT for p in self._pieces(each)):
+                names = (pair.name for pair in pairs(self.result, each))
+                place = next((given[name].place for name in names if name in given), None)
                 return self._ours(hunk, place) if place is not None else None
         return None
 
@@ -152,6 +154,11 @@ class Proposer(Struct, frozen=True):
         ship = ship_stage(subject.dockerfile.stages, self.rebased.overlay.ship.stage.text)
         return address_of(subject, ship, instruction, part) if ship is not None else ""
 
+    def _at_upstreams(self, instruction: Instruction) -> str:
+        """An `at:` for what an instruction of the result was upstream; empty for none."""
+        upstream = self._upstream(instruction)
+        return self._at(upstream) if upstream is not None else ""
+
     # --- what is new, and what is gone ---
 
     def _text(self, hunk: Hunk) -> str:
@@ -164,19 +171,17 @@ class Proposer(Struct, frozen=True):
     def _put_in(self, hunk: Hunk, text: str) -> Iterator[Proposal]:
         every = self.result.instructions
         is_stage = bool(hunk.new) and hunk.new[0].keyword == "FROM"
-        if hunk.at < len(every) and (is_stage or not hunk.new):
-            yield from self._beside("before", every[hunk.at], text)
-        if hunk.at and not is_stage:
-            yield from self._beside("after", every[hunk.at - 1], text)
-        if hunk.at < len(every) and hunk.new and not is_stage:
-            yield from self._beside("before", every[hunk.at], text)
+        after = self._beside("after", every[hunk.at - 1 : hunk.at] if not is_stage else (), text)
+        before = self._beside("before", every[hunk.at : hunk.at + 1], text)
+        # A comment belongs to what stands below it, an instruction to what stands above.
+        yield from chain(before, after) if not hunk.new else chain(after, before)
         if hunk.at == len(every) and self.result.stages:
             yield ({"at": self.rebased.overlay.ship.stage.text, "end": text},)
 
-    def _beside(self, verb: str, instruction: Instruction, text: str) -> Iterator[Proposal]:
-        upstream = self._upstream(instruction)
-        at = self._at(upstream) if upstream is not None else ""
-        if at:
+    def _beside(
+        self, verb: str, neighbours: Sequence[Instruction], text: str
+    ) -> Iterator[Proposal]:
+        for at in filter(None, map(self._at_upstreams, neighbours)):
             yield ({"at": at, verb: text},)
 
     def _taken_out(self, hunk: Hunk) -> Iterator[Proposal]:
@@ -192,8 +197,7 @@ class Proposer(Struct, frozen=True):
             yield (first, *(each for each in rest if each))
 
     def _whole(self, instruction: Instruction, verb: dict[str, Any]) -> dict[str, Any] | None:
-        upstream = self._upstream(instruction)
-        at = self._at(upstream) if upstream is not None else ""
+        at = self._at_upstreams(instruction)
         return {"at": at, "scope": "instruction", **verb} if at else None
 
     # --- what was changed inside an instruction ---
@@ -253,9 +257,9 @@ class Proposer(Struct, frozen=True):
 
     def _commands_gone(self, upstream: Instruction, new: Instruction) -> Iterator[Proposal]:
         """`drop` of a command that isn't there any more."""
-        there = {_said(each) for each in read_script(self.edited, new).commands}
+        there = {each.texts for each in read_script(self.edited, new).commands}
         for command in self.rebased.subject.script(upstream).commands:
-            if _said(command) not in there:
+            if command.texts not in there:
                 at = self._at(upstream, command)
                 if at:
                     yield ({"at": at, "drop": True},)
@@ -310,10 +314,6 @@ class Proposer(Struct, frozen=True):
         if before[-1:] == after[-1:] and before[-1:] and before[-1].isspace():
             before, after = before[:-1], after[:-1]
         return "".join(before), "".join(after), len("".join(ours[:start]))
-
-
-def _said(command: Command) -> tuple[str, ...]:
-    return tuple(word.text for word in command.words)
 
 
 def _lines(lines: tuple[str, ...]) -> str:

@@ -14,7 +14,6 @@ from midstream.commands import upstreams
 from midstream.commands import workspace as at
 from midstream.commands.placing import Place
 from midstream.errors import Exit, UsageError
-from midstream.rebasing.flow import Rebaser
 
 if TYPE_CHECKING:
     from midstream.absorbing.absorb import Absorbed
@@ -35,12 +34,11 @@ def command(workspace: Workspace, target: str, why: str, check: bool) -> int:
     """
     if not (why.strip() or check):
         raise UsageError("every edit has its reason", help="say it: --why TEXT")
-    _, origins = upstreams.rebaser(workspace)
+    origins = upstreams.Origins(workspace)
     place = Place(workspace, None, keeps_lock=True)
 
     def rebase(folder: Folder) -> Rebased:
-        cache = files.cache_root()
-        return Rebaser(folder, origins, cache, origins.earlier, origins.revisions).rebase(target)
+        return upstreams.rebaser_of(folder, origins).rebase(target)
 
     tree = at.tree(workspace)
     absorbed = Absorbing(tree, target, why or "…", rebase, tree.read).absorb()

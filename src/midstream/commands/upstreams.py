@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from midstream.cli import Workspace
     from midstream.history.decisions import Decisions
+    from midstream.overlay.fragments import Folder
     from midstream.upstream.config import Project
     from midstream.upstream.lock import Lock
     from midstream.upstream.revisions import Revisions
@@ -37,9 +38,13 @@ def rebaser(
 ) -> tuple[Rebaser, Origins]:
     """What rebases the targets of a tree, and where it takes upstream's text from."""
     origins = Origins(workspace, release, dockerfile, ref)
-    folder = at.tree(workspace)
-    made = Rebaser(folder, origins, files.cache_root(), origins.earlier, origins.revisions, profile)
-    return made, origins
+    return rebaser_of(at.tree(workspace), origins, profile), origins
+
+
+def rebaser_of(folder: Folder, origins: Origins, profile: str = COMMUNITY) -> Rebaser:
+    """What rebases the targets of any tree, with upstream's text from there."""
+    cache = files.cache_root()
+    return Rebaser(folder, origins, cache, origins.earlier, origins.revisions, profile)
 
 
 class Origins:

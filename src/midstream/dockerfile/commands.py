@@ -105,6 +105,11 @@ class Command(Struct, frozen=True, gc=False):
         return tuple(block.kind for block in self.blocks)
 
     @property
+    def texts(self) -> tuple[str, ...]:
+        """Its words as they are written."""
+        return tuple(word.text for word in self.words)
+
+    @property
     def core(self) -> Span:
         """From the program to its last argument: what to overwrite to run something else."""
         first = self.program or self.words[0]

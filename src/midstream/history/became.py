@@ -94,13 +94,9 @@ def _has_heir(old: Subject, match: Match, new: Subject) -> bool:
     best, _ = _closest(old.dockerfile, match.instruction, new.dockerfile)
     if best is None or fingerprint.meaning(new.dockerfile, best) in before:
         return False
-    then = {_words(each) for each in old.script(match.instruction).commands}
-    now = [_words(each) for each in new.script(best).commands]
+    then = {each.texts for each in old.script(match.instruction).commands}
+    now = [each.texts for each in new.script(best).commands]
     return any(each not in then for each in now) or not (then and now)
-
-
-def _words(command: Command) -> tuple[str, ...]:
-    return tuple(word.text for word in command.words)
 
 
 def _about(found: Diagnostic, edit: OverlayEdit) -> bool:
@@ -157,7 +153,7 @@ def _became(
     span = command.span if command is not None else instruction.span
     how = _how(new.dockerfile, then, now, likeness) + _inside(match.command, command)
     how += _other_company(old, match, new, instruction)
-    texts = [word.text for word in command.words] if command is not None else []
+    texts = command.texts if command is not None else ()
     kept = tuple(w for w in address.phrase if any(holds(w, text) for text in texts))
     first = kept if command is not None else address.phrase
     at = address_of(new, ship, instruction, command, [first])
@@ -189,17 +185,17 @@ def _other_company(old: Subject, match: Match, new: Subject, now: Instruction) -
     """`, its RUN was split`, or joined with another: by where the commands beside it are now."""
     if match.command is None:
         return ""
-    beside = {_words(each) for each in old.script(match.instruction).commands}
-    beside.discard(_words(match.command))
-    here = {_words(each) for each in new.script(now).commands}
+    beside = {each.texts for each in old.script(match.instruction).commands}
+    beside.discard(match.command.texts)
+    here = {each.texts for each in new.script(now).commands}
     elsewhere = {
-        _words(command)
+        command.texts
         for each in new.dockerfile.instructions
         if each is not now and each.keyword == now.keyword
         for command in new.script(each).commands
     }
     before = {
-        _words(command)
+        command.texts
         for each in old.dockerfile.instructions
         if each is not match.instruction and each.keyword == now.keyword
         for command in old.script(each).commands
@@ -218,14 +214,14 @@ def _heirs(
     if match.command is None:
         yield from ((likeness, each, None) for likeness, each in instructions if likeness >= _SAME)
         return
-    wanted = list(_words(match.command))
-    others = {_words(c) for each in old.dockerfile.instructions for c in old.script(each).commands}
-    others.discard(_words(match.command))
+    wanted = list(match.command.texts)
+    others = {c.texts for each in old.dockerfile.instructions for c in old.script(each).commands}
+    others.discard(match.command.texts)
     for around, each in instructions:
         for command in new.script(each).commands:
-            if _words(command) in others:
+            if command.texts in others:
                 continue  # it stood there before, beside it or elsewhere
-            likeness = _alike(wanted, list(_words(command)))
+            likeness = _alike(wanted, list(command.texts))
             if likeness >= _SAME or around >= _SAME:
                 yield likeness * (1 if around >= _SAME else _FARTHER), each, command
 

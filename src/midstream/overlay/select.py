@@ -20,7 +20,7 @@ from midstream.overlay.address import GLOBAL, LINEAGE, SHIP
 from midstream.ubi.tables import glob
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from midstream.dockerfile.arguments import Pair
     from midstream.dockerfile.commands import Command
@@ -136,7 +136,7 @@ def _matches(
         found = [
             command
             for command in subject.script(outer).commands
-            if _finds(address, [w.text for w in command.words], subject, command.span)
+            if _finds(address, command.texts, subject, command.span)
         ]
         yield from (Match(outer, stage, command=each) for each in _innermost(found))
     elif instruction.keyword in _PAIRS:
@@ -161,7 +161,7 @@ def _words(subject: Subject, instruction: Instruction) -> list[str]:
     return [*flags, *(item.text for item in words(subject.dockerfile, instruction))]
 
 
-def _finds(address: Address, texts: list[str], subject: Subject, span: Span) -> bool:
+def _finds(address: Address, texts: Sequence[str], subject: Subject, span: Span) -> bool:
     if address.pattern is not None:
         return _pattern_finds(address, subject, span)
     rest = iter(texts)
