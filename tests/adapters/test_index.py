@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from indexes.double import Fault, IndexDouble, sdist
+from indexes.double import IndexDouble, sdist
 from midstream.adapters import index as room
 from midstream.adapters.index import (
     IndexDown,
@@ -19,6 +19,7 @@ from midstream.adapters.index import (
     WrongArchive,
 )
 from midstream.errors import Exit, MidstreamError
+from serving import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable

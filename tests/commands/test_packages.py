@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import demo
-from indexes.double import Fault
+from serving import Fault
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from commands.running import full_disk, run, shut, write
-from indexes.double import Fault
 from midstream.adapters.files import cache_root
+from serving import Fault
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from serving import Quiet, Serving
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
+    from http.server import BaseHTTPRequestHandler
 
 TOKEN = "a token"
 LONGEST = 65_536
@@ -33,37 +33,22 @@ class Pull:
     notes: list[str] = field(default_factory=list)
 
 
-class ForgeDouble:
+class ForgeDouble(Serving):
     """A running forge. `asked` holds method and path of every request so far."""
 
     def __init__(self) -> None:
         self.pulls: list[Pull] = []
         self.asked: list[tuple[str, str]] = []
         self.answers: list[tuple[int, Mapping[str, str]]] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._thread = Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        super().__init__()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/api"
+        return f"{self.root}/api"
 
     @property
     def writes(self) -> list[str]:
         return [method for method, _ in self.asked if method != "GET"]
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
     # --- what it does ---
 
@@ -136,7 +121,7 @@ class ForgeDouble:
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         forge = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(Quiet):
             protocol_version = "HTTP/1.1"
 
             def _serve(self) -> None:
@@ -160,9 +145,6 @@ class ForgeDouble:
                 self.wfile.write(data)
 
             do_GET = do_POST = do_PATCH = do_PUT = _serve  # noqa: N815 - the server's names
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing on stderr."""
 
         return Handler
 

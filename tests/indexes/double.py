@@ -11,14 +11,13 @@ import html
 import io
 import json
 import tarfile
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from typing import TYPE_CHECKING, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from serving import Files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
 
 
 def sdist(name: str, files: Mapping[str, bytes | str]) -> bytes:
@@ -63,31 +62,17 @@ class Offered:
         return f'<a href="/files/{name}{promise}"{yanked}>{name}</a><br>'
 
 
-@dataclass(frozen=True)
-class Fault:
-    """`status` instead of an answer; or `part` of the bytes that were announced, then the end."""
-
-    status: int = 0
-    part: float = 1.0
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b"no\n"
-    times: int = 1_000_000
-
-
-class IndexDouble:
-    """A running index. `asked` holds the paths of all requests so far."""
+class IndexDouble(Files):
+    """A running index."""
 
     def __init__(self, *, speaks: str = "json") -> None:
         self.speaks = speaks
         self.projects: dict[str, list[Offered]] = {}
-        self.faults: dict[str, Fault] = {}
-        self.asked: list[str] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._thread = Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        super().__init__()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/simple/"
+        return f"{self.root}/simple/"
 
     def offer(self, project: str, version: str, files: Mapping[str, bytes | str]) -> Offered:
         """Publish a source release, with its true digest."""
@@ -100,27 +85,7 @@ class IndexDouble:
         page[:] = [each for each in page if each.name != name] + [offered]
         return offered
 
-    def stop(self) -> None:
-        """From now on connections are refused."""
-        if self._thread.is_alive():
-            self._server.shutdown()
-            self._thread.join()
-            self._server.server_close()
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
-        self.stop()
-
     def answer(self, path: str) -> tuple[int, str, bytes]:
-        """Status, content type and body of an honest answer."""
         folder, _, name = path.strip("/").partition("/")
         if folder == "simple" and name in self.projects:
             return (200, *self._page(name))
@@ -143,38 +108,3 @@ class IndexDouble:
             links = "\n".join(each.as_html() for each in offered)
             return "text/html", f"<!DOCTYPE html><html><body>{links}</body></html>".encode()
         return self.speaks, b"welcome to this network\n"
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        index = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                index.asked.append(self.path)
-                fault = index.fault(self.path)
-                status, kind, body = index.answer(self.path)
-                if fault.status:
-                    status, kind, body = fault.status, "text/plain", fault.body
-                self.send_response(status)
-                self.send_header("Content-Type", kind)
-                for name, value in fault.headers.items():
-                    self.send_header(name, value)
-                if fault.headers.get("Connection") != "close":
-                    self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body[: int(len(body) * fault.part)])
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing on stderr."""
-
-        return Handler
-
-    def fault(self, path: str) -> Fault:
-        """What goes wrong with this request, if anything; each fault as often as it says."""
-        fault = self.faults.get(path, Fault())
-        if path in self.faults:
-            left = fault.times - 1
-            if left > 0:
-                self.faults[path] = Fault(fault.status, fault.part, fault.headers, fault.body, left)
-            else:
-                del self.faults[path]
-        return fault

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from indexes.double import Fault
 from midstream.adapters.http import (
     BadReply,
     ConnectionLost,
@@ -25,6 +24,7 @@ from midstream.packages.xml import BadMetadata
 from midstream.ubi.metadata import Metadata
 from repositories.double import Served
 from repositories.making import Rpm, make_repository, module
+from serving import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

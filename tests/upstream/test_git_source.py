@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gits.repository import make
-from indexes.double import Fault
 from midstream.adapters.blobs import blob_id
 from midstream.adapters.git import NoSuchRef, UnsafeName
 from midstream.adapters.index import PackageIndex
@@ -15,6 +14,7 @@ from midstream.upstream.config import read_project
 from midstream.upstream.lock import Lock, read_lock
 from midstream.upstream.snapshot import NotInRelease
 from midstream.upstream.sources import Sources
+from serving import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable

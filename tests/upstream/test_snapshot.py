@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec.structs import replace
 
-from indexes.double import Fault
 from midstream.adapters.blobs import WrongBytes, blob_id
 from midstream.adapters.index import (
     IndexDown,
@@ -19,6 +18,7 @@ from midstream.source import Source
 from midstream.upstream.config import read_project
 from midstream.upstream.lock import Archive
 from midstream.upstream.snapshot import NotInRelease, Tracker
+from serving import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -82,10 +82,8 @@ def _in_use(workspace: Workspace) -> dict[str, set[str]]:
     """The architectures that the overlays of a tree are built for, by platform."""
     folder = at.tree(workspace)
     found: dict[str, set[str]] = {}
-    if not overlaid(folder):
-        return found
     known = overlaid(folder)
-    for project in at.projects(workspace):
+    for project in at.projects(workspace) if known else ():
         lock = at.lock(workspace, project.name)
         for target in (each for each in project.dockerfiles if each in known):
             try:

@@ -160,15 +160,11 @@ def _repositories(subject: Subject, stage: Stage) -> tuple[tuple[str, ...], str]
     base = subject.platform.base_for(footing.image or "")
     if base is not None and base.name in subject.platform.repositories:
         enabled.append(base.name)  # CUDA's images come with CUDA's repository
-    lineage = subject.graph.lineage(stage.index)
-    dockerfile = subject.dockerfile
-    texts = [
-        dockerfile.text(instruction.span)
-        for index in {*lineage, stage.index}
-        for instruction in dockerfile.stages[index].instructions
-        if instruction.keyword in ("RUN", "COPY", "ADD")
-    ]
-    text = "\n".join(texts)
+    text = "\n".join(
+        subject.dockerfile.text(each.span)
+        for each in subject.lineage(stage)
+        if each.keyword in ("RUN", "COPY", "ADD")
+    )
     for repository in subject.platform.repositories.values():
         for command in repository.set_up.values():
             text = text.replace(command, "")
