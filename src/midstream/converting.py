@@ -18,7 +18,7 @@ from midstream.rebasing.assembly import Assembled, assemble
 from midstream.rebasing.verification import at_source
 from midstream.ubi.outcome import Outcome
 from midstream.ubi.subject import PythonLayout, Subject
-from midstream.ubi.survey import survey
+from midstream.ubi.survey import stages_on_ubi
 
 if TYPE_CHECKING:
     from midstream.diagnostic import Diagnostic
@@ -66,11 +66,9 @@ def convert(source: Source, tables: Tables, python: PythonLayout | None = None) 
 
 
 def _doubts(subject: Subject) -> list[Diagnostic]:
-    footings = survey(subject)
     return [
         doubt
-        for stage in subject.live_stages
-        if footings[stage.index].manager is not None
+        for stage in stages_on_ubi(subject)
         for instruction in stage.instructions
         for doubt in doubts_as_findings(
             subject.dockerfile, subject.script(instruction), context=f"stage {stage.label}"

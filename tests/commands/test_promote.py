@@ -353,18 +353,21 @@ def test_tls_with_an_authority_of_its_own(
     assert debian_tls.site.digest("vllm/vllm-rocm", "latest") == NEW.digest
 
 
+OF_TARGET = POLICY.replace("  rocm:\n", "  rocm:\n    target: rocm\n")
+LOCKED = {
+    "io.midstream.upstream": "vllm@0.33.0#a", "io.midstream.overlay": "b",
+    "io.midstream.ledger": "c",
+}  # fmt: skip
+
+
 def test_an_image_that_is_not_from_the_locked_rebase_needs_a_reason(tree: Tree) -> None:
-    tree.policy.write_text(POLICY.replace("  rocm:\n", "  rocm:\n    target: rocm\n"))
-    labels = {
-        "io.midstream.upstream": "vllm@0.33.0#a", "io.midstream.overlay": "b",
-        "io.midstream.ledger": "c",
-    }  # fmt: skip
+    tree.policy.write_text(OF_TARGET)
     rendered = tree.root / "rendered" / "vllm" / "Dockerfile.rocm.ubi.build.json"
     rendered.parent.mkdir(parents=True)
-    rendered.write_text(json.dumps({"labels": labels}))
-    tree.stage(images.multi_arch(seed=41, labels=labels))
+    rendered.write_text(json.dumps({"labels": LOCKED}))
+    tree.stage(images.multi_arch(seed=41, labels=LOCKED))
     assert tree.run("plan").returncode == Exit.OK
-    rendered.write_text(json.dumps({"labels": labels | {"io.midstream.ledger": "other"}}))
+    rendered.write_text(json.dumps({"labels": LOCKED | {"io.midstream.ledger": "other"}}))
     refused = tree.run("plan")
     assert refused.returncode == Exit.REFUSED
     assert "error[MS418]: it was built from `io.midstream.ledger=c`" in refused.stdout
@@ -372,17 +375,13 @@ def test_an_image_that_is_not_from_the_locked_rebase_needs_a_reason(tree: Tree) 
 
 
 def test_labels_of_a_result_that_was_edited_by_hand_prove_nothing(tree: Tree) -> None:
-    tree.policy.write_text(POLICY.replace("  rocm:\n", "  rocm:\n    target: rocm\n"))
-    labels = {
-        "io.midstream.upstream": "vllm@0.33.0#a", "io.midstream.overlay": "b",
-        "io.midstream.ledger": "c",
-    }  # fmt: skip
+    tree.policy.write_text(OF_TARGET)
     result = tree.root / "rendered" / "vllm" / "Dockerfile.rocm.ubi"
     result.parent.mkdir(parents=True)
     digest = hashlib.sha256(b"FROM scratch\n").hexdigest()
-    plan = {"labels": labels, "results": {str(result.relative_to(tree.root)): f"sha256:{digest}"}}
+    plan = {"labels": LOCKED, "results": {str(result.relative_to(tree.root)): f"sha256:{digest}"}}
     result.with_name(f"{result.name}.build.json").write_text(json.dumps(plan))
-    tree.stage(images.multi_arch(seed=41, labels=labels))
+    tree.stage(images.multi_arch(seed=41, labels=LOCKED))
     done = tree.run("plan")
     assert done.returncode == Exit.OK
     for text, code in (("FROM scratch\n", Exit.OK), ("FROM x\n", Exit.REFUSED)):

@@ -11,7 +11,7 @@ from midstream.dockerfile.shell import quote
 from midstream.edit import Edit
 from midstream.source import Span
 from midstream.ubi.outcome import Outcome
-from midstream.ubi.survey import survey
+from midstream.ubi.survey import stages_on_ubi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,12 +117,10 @@ def _removes_marker(command: Command) -> bool:
 
 
 def _commands(subject: Subject) -> Iterator[tuple[Stage, Command]]:
-    footings = survey(subject)
-    for stage in subject.live_stages:
-        if footings[stage.index].manager is not None:
-            for instruction in stage.instructions:
-                for command in subject.script(instruction).commands:
-                    yield stage, command
+    for stage in stages_on_ubi(subject):
+        for instruction in stage.instructions:
+            for command in subject.script(instruction).commands:
+                yield stage, command
 
 
 def check(subject: Subject) -> Iterator[Diagnostic]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from midstream.assumptions.places import finding
 from midstream.diagnostic import Rule, Severity
+from midstream.dockerfile.commands import LOOKING
 from midstream.ubi.survey import stages_on_ubi
 
 if TYPE_CHECKING:
@@ -72,7 +73,6 @@ _INSTEAD |= dict.fromkeys(
 )  # fmt: skip
 _OTHERS = {"apk": "Alpine", "zypper": "SUSE"}  # their images take rows of images.yaml too
 _SYSTEM = frozenset(("", "/bin", "/sbin", "/usr/bin", "/usr/sbin"))
-_LOOKING = frozenset(("command", "hash", "type", "which"))
 
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
@@ -82,7 +82,7 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
             script = subject.script(instruction)
             known = set(script.functions)
             for command in script.commands:
-                if command.name in _LOOKING:
+                if command.name in LOOKING:
                     known.update(word.value for word in command.arguments)
                 if command.program is not None and command.name not in known:
                     yield from _command(subject, stage, command)

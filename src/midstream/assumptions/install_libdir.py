@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from midstream.assumptions.places import finding
 from midstream.diagnostic import Rule
 from midstream.dockerfile.arguments import transfer
-from midstream.ubi.survey import survey
+from midstream.ubi.survey import stages_on_ubi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,12 +45,10 @@ _PREFIX = re.compile(r"(?:-DCMAKE_INSTALL_PREFIX(?::\w+)?=|--prefix=)(\S+)")
 def check(subject: Subject) -> Iterator[Diagnostic]:
     """Every read from `PREFIX/lib` after an install that chose its folder by itself, and every
     such PREFIX that is copied into another tree."""
-    footings = survey(subject)
-    for stage in subject.live_stages:
-        if footings[stage.index].manager is not None:
-            prefixes: dict[str, Command] = {}  # and what configured the install there
-            yield from _stage(subject, stage, prefixes)
-            yield from _copied(subject, stage, prefixes)
+    for stage in stages_on_ubi(subject):
+        prefixes: dict[str, Command] = {}  # and what configured the install there
+        yield from _stage(subject, stage, prefixes)
+        yield from _copied(subject, stage, prefixes)
 
 
 def _stage(subject: Subject, stage: Stage, prefixes: dict[str, Command]) -> Iterator[Diagnostic]:

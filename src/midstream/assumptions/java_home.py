@@ -10,6 +10,7 @@ from midstream.diagnostic import Rule
 from midstream.dockerfile.variables import expand
 from midstream.edit import Edit
 from midstream.ubi.outcome import Outcome
+from midstream.ubi.tables import INSTALLERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +48,7 @@ _HOME = re.compile(
 )
 _DEVELOPS = re.compile(r"(?:openjdk-\d+|default)-jdk(?:-headless)?|java-.+-devel")
 _RUNS = re.compile(r"(?:openjdk-\d+|default)-jre(?:-headless)?|java-.+-openjdk(?:-headless)?")
-_INSTALLERS = frozenset(("apt", "apt-get", "dnf", "microdnf", "yum"))
+_INSTALLERS = INSTALLERS | {"apt", "apt-get"}
 _WHY = "EL's home of this Java"
 
 

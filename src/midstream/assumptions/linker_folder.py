@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from midstream.assumptions.places import finding
 from midstream.diagnostic import Rule, Severity
 from midstream.dockerfile.arguments import transfer
-from midstream.ubi.survey import survey
+from midstream.ubi.survey import stages_on_ubi
+from midstream.ubi.tables import INSTALLERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +46,6 @@ _FOLDER = re.compile(r"/usr/local/lib(?:64)?(?:/?|/[^/]*\.so[^/]*)")
 _SYSTEMS = re.compile(r"(?:/usr)?/lib/?(?P<file>/[^/\s]*\.so[\d.]*)?")
 _LIBRARY = re.compile(r"\.so(?:[.*\d]|$)")
 _MOVING = frozenset(("cp", "install", "mv"))
-_INSTALLERS = frozenset(("dnf", "microdnf", "yum"))
 _PREFIX = re.compile(r"(?:-DCMAKE_INSTALL_PREFIX(?::\w+)?=|--prefix=|DESTDIR=|PREFIX=)(.*)")
 _CONFIGURING = frozenset(("cmake", "configure", "meson"))
 _BUILDING = frozenset(("cmake", "make", "meson", "ninja"))
@@ -54,14 +54,11 @@ _PUTTING = frozenset(("cp", "install", "ln", "mv"))
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
     """The first `ldconfig` of a stage that comes after such libraries."""
-    footings = survey(subject)
-    for stage in subject.live_stages:
-        environment = subject.graph.scope.environment(stage.index)
-        known = "/usr/local/lib" in environment.get("LD_LIBRARY_PATH", "")
-        if footings[stage.index].manager is not None and not known:
+    for stage in stages_on_ubi(subject):
+        path = subject.graph.scope.environment(stage.index).get("LD_LIBRARY_PATH", "")
+        if "/usr/local/lib" not in path:
             yield from _stage(subject, stage)
-        paths = re.split(r"[:;]", environment.get("LD_LIBRARY_PATH", ""))
-        if footings[stage.index].manager is not None and "/usr/lib" not in paths:
+        if "/usr/lib" not in re.split(r"[:;]", path):
             yield from _unknown(subject, stage)
 
 
@@ -98,7 +95,7 @@ def _is_library(sources: list[str], to: str) -> bool:
 def _refreshes(command: Command) -> bool:
     """RPMs that bring libraries have glibc call ldconfig, whatever they are."""
     values = [word.value for word in command.arguments]
-    installs = command.name in _INSTALLERS and "install" in values
+    installs = command.name in INSTALLERS and "install" in values
     return installs or (command.name == "ldconfig" and "-p" not in values)
 
 

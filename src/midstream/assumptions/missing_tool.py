@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from midstream.assumptions.places import finding
 from midstream.assumptions.script_with_apt import find_scripts
 from midstream.diagnostic import Rule, Severity
+from midstream.dockerfile.commands import LOOKING
 from midstream.dockerfile.shell import called_script
 from midstream.ubi.survey import survey
+from midstream.ubi.tables import INSTALLERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +45,7 @@ package brings the program along, waive the finding with that reason.
 )
 RULES = (NOT_THERE,)
 
-_INSTALLERS = frozenset(("dnf", "microdnf", "yum", "tdnf"))
+_INSTALLERS = INSTALLERS | {"tdnf"}
 _PYTHONS = frozenset(("pip", "pip3", "uv", "python3", "python"))
 _BEHIND_A_NAME = re.compile(r"[<>=!~\[; ]")
 _COMPILER = ("make", "gcc")  # gcc's RPM requires make, which its lto-wrapper calls
@@ -119,7 +121,7 @@ def _instruction(
     known = set(script.functions)
     for command in script.commands:
         _install(subject, command, shelf)
-        if command.name in _LOOKING:
+        if command.name in LOOKING:
             known.update(word.value for word in command.arguments)  # it reckons with its absence
         for word in _programs(command):
             name = posixpath.basename(word.value)
@@ -145,7 +147,6 @@ def _use(
     )  # fmt: skip
 
 
-_LOOKING = frozenset(("command", "hash", "type", "which"))
 _FOLDERS = frozenset(("", "/bin", "/sbin", "/usr/bin", "/usr/sbin"))
 
 

@@ -10,6 +10,7 @@ from midstream.assumptions.places import finding
 from midstream.diagnostic import Rule
 from midstream.dockerfile.arguments import pairs
 from midstream.ubi.survey import stages_on_ubi
+from midstream.ubi.tables import INSTALLERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +45,6 @@ _PACKAGES = {
     "libtcmalloc_minimal": ("gperftools-libs", "gperftools", "gperftools-devel"),
 }
 _SYSTEMS = frozenset(("/lib", "/lib64", "/usr/lib", "/usr/lib64"))
-_INSTALLERS = frozenset(("dnf", "microdnf", "yum"))
 
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
@@ -87,6 +87,6 @@ def _installed(subject: Subject, stage: Stage) -> frozenset[str]:
         for index in near
         for instruction in subject.dockerfile.stages[index].instructions
         for command in subject.script(instruction).commands
-        if command.name in _INSTALLERS
+        if command.name in INSTALLERS
         for word in command.arguments
     )

@@ -12,8 +12,10 @@ from midstream.assumptions.missing_tool import NOT_THERE
 from midstream.assumptions.places import finding
 from midstream.diagnostic import Rule, Severity
 from midstream.dockerfile.arguments import transfer
+from midstream.dockerfile.commands import LOOKING
 from midstream.dockerfile.variables import expand
 from midstream.ubi.survey import survey
+from midstream.ubi.tables import INSTALLERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,13 +46,11 @@ with an edit; `ENV PATH` with a virtual environment's `bin` does as well.
 )
 RULES = (OTHER_PYTHON,)
 
-_INSTALLERS = frozenset(("dnf", "microdnf", "yum"))
 _PACKAGE = re.compile(r"python(3\.\d+)(?:-(?:devel|pip))?")
 _PYTHONS, _PIPS = frozenset(("python", "python3")), frozenset(("pip", "pip3"))
 _NAMES = _PYTHONS | _PIPS
 _SYSTEM = frozenset(("", "/bin", "/usr/bin"))
 _LINKING = frozenset(("alternatives", "cp", "install", "ln", "mv", "update-alternatives"))
-_LOOKING = frozenset(("command", "hash", "type", "which"))
 _BRINGING = frozenset((".", "conda", "mamba", "micromamba", "pyenv", "source"))
 _INSTALLS_PIP = re.compile(r"ensurepip|(?:.*/)?get-pip\.py")
 _FILLED = frozenset(("/", "/usr", "/usr/bin", "/usr/local", "/usr/local/bin"))
@@ -162,14 +162,14 @@ def _no_pip(subject: Subject, stage: Stage, word: Word) -> Diagnostic:
 def _learn(subject: Subject, instruction: Instruction, command: Command, python: _Python) -> None:
     """What a command installs, or which names it gives a Python."""
     values = [word.value for word in command.arguments]
-    if command.name in _INSTALLERS and "install" in values:
+    if command.name in INSTALLERS and "install" in values:
         known = subject.graph.scope.at(instruction)
         for value in values:
             name = expand(value, known).text
             found = _PACKAGE.fullmatch(name)
             python.installed = found[1] if found else python.installed
             python.pip = python.pip or name.endswith("-pip")
-    elif command.name in _LOOKING:
+    elif command.name in LOOKING:
         python.names |= _NAMES & set(values)  # it reckons with its absence
     elif command.name in _LINKING:
         python.names |= _NAMES & {posixpath.basename(value) for value in values[1:]}

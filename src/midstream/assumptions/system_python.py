@@ -79,11 +79,9 @@ _WHY = "dnf runs on /usr/bin/python3; /usr/local/bin stands before it on PATH"
 
 def convert(subject: Subject) -> Outcome:
     """Links that would repoint dnf's Python go into /usr/local/bin."""
-    footings = survey(subject)
     return Outcome.merged(
         Outcome(tuple(_script(subject, instruction)))
-        for stage in subject.live_stages
-        if footings[stage.index].manager is not None
+        for stage in stages_on_ubi(subject)
         for instruction in stage.instructions
     )
 

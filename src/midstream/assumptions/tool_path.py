@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from midstream.assumptions.places import finding
 from midstream.diagnostic import Rule, Severity
-from midstream.ubi.survey import survey
+from midstream.ubi.survey import stages_on_ubi
+from midstream.ubi.tables import INSTALLERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,22 +41,19 @@ _FOLDERS = {
     "mpich": "/usr/lib64/mpich",
     "mpich-devel": "/usr/lib64/mpich",
 }
-_INSTALLERS = frozenset(("dnf", "microdnf", "yum"))
 
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
     """Such packages in a stage whose PATH doesn't have their folder when it is done."""
-    footings = survey(subject)
-    for stage in subject.live_stages:
-        if footings[stage.index].manager is not None:
-            yield from _stage(subject, stage)
+    for stage in stages_on_ubi(subject):
+        yield from _stage(subject, stage)
 
 
 def _stage(subject: Subject, stage: Stage) -> Iterator[Diagnostic]:
     path = subject.graph.scope.environment(stage.index).get("PATH", "")
     for instruction in stage.instructions:
         for command in subject.script(instruction).commands:
-            if command.name not in _INSTALLERS:
+            if command.name not in INSTALLERS:
                 continue
             for word in command.arguments:
                 folder = _FOLDERS.get(word.value)

@@ -10,6 +10,7 @@ from msgspec import Struct
 from midstream.diagnostic import Rule, Severity
 from midstream.dockerfile.users import created, group_of
 from midstream.dockerfile.variables import expand
+from midstream.ubi.tables import INSTALLERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,7 +142,6 @@ def _left_in_user_folders(view: View, runs: _Runs) -> Iterator[Diagnostic]:
 
 
 _NO_DOWNLOAD = frozenset(("--no-managed-python", "--no-python-downloads", "--system"))
-_INSTALLERS = frozenset(("dnf", "microdnf", "yum"))
 _UNREAD = frozenset(("conda", "make", "mamba", "pyenv"))  # they may bring any Python
 
 
@@ -152,7 +152,7 @@ def _pythons_of_uv(view: View, runs: _Runs) -> Iterator[Diagnostic]:
     for instruction, command in _as_root(view):
         values = view.subject.graph.scope.at(instruction)
         words = [expand(word.value, values).text for word in command.arguments]
-        if command.name in _INSTALLERS and "install" in words:
+        if command.name in INSTALLERS and "install" in words:
             there |= {found[1] for word in words if (found := _PACKAGE.match(word))}
         elif command.name in _UNREAD and any("install" in word for word in words):
             is_known = False

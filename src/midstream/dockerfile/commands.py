@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+LOOKING = frozenset(("command", "hash", "type", "which"))
+"""Commands that ask whether a program is there."""
+
+
 class Word(Struct, frozen=True, gc=False):
     """One word of a command. `word_of` makes it.
 

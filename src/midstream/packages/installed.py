@@ -9,6 +9,7 @@ from midstream.diagnostic import Place
 from midstream.packages.answers import is_known, unnamed
 from midstream.packages.claims import Claim
 from midstream.ubi.survey import survey
+from midstream.ubi.tables import INSTALLERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from midstream.ubi.subject import Subject
     from midstream.ubi.tables import Package
 
-_INSTALLERS = frozenset(("dnf", "microdnf", "yum"))
 _VERBS = frozenset(("install", "reinstall"))
 _WITH_VALUE = frozenset(
     (
@@ -88,7 +88,7 @@ def _claim(
 
 
 def _packages(command: Command) -> Iterator[Word]:
-    if command.name not in _INSTALLERS:
+    if command.name not in INSTALLERS:
         return
     takes = verb = False
     for word in command.arguments:

@@ -100,6 +100,10 @@ class Repository(Struct, frozen=True):
         return any(glob(pattern).fullmatch(origin) for pattern in self.stands_for)
 
 
+INSTALLERS = frozenset(("dnf", "microdnf", "yum"))
+"""EL's package managers, by the names that commands have."""
+
+
 class Platform(Struct, frozen=True):
     """`ubi9` or `ubi10`."""
 
